@@ -1,0 +1,31 @@
+"""User-facing text in English and Turkish: one TOML catalogue a language, beside the code that uses it."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+LANGUAGES = ("en", "tr")
+
+
+@cache
+def load_catalogue(folder: Path, language: str) -> dict[str, str]:
+    """`folder/<language>.toml` as flat `section.key -> text`. Raises FileNotFoundError for an unknown language."""
+    with (folder / f"{language}.toml").open("rb") as file:
+        tree = tomllib.load(file)
+    flat: dict[str, str] = {}
+    for section, entries in tree.items():
+        for key, text in entries.items():
+            flat[f"{section}.{key}"] = text.strip()
+    return flat
+
+
+class Catalogue:
+    def __init__(self, folder: Path, language: str) -> None:
+        self.language = language
+        self._texts = load_catalogue(folder, language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of `key` with `{name}` places filled in. Raises KeyError for a key no catalogue has."""
+        return self._texts[key].format(**values)
