@@ -1,0 +1,89 @@
+"""PURE: a ContainerSpec -> the body of the engine's create request. All of a bot's confinement stands here.
+
+Field names are those of the Engine API (`POST /containers/create`), 1.41 and later.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+from typing import Any
+
+from bot.contract import BOT_UID, CONTAINER_HTTP_PORT, SESSION_MOUNT
+from manager.spec import ContainerSpec
+
+PIDS_LIMIT = 256
+SHM_BYTES = 128 * 1024 * 1024
+TMPFS_OPTIONS = "rw,nosuid,nodev,size=64m,mode=1777"
+LOG_MAX_SIZE = "10m"
+LOG_MAX_FILES = "3"
+SECRETS_FOLDER = "secrets"
+
+_SECOND = 1_000_000_000
+
+# Answers "is the bot's loop alive and does its page answer", never "is it logged in". It imports none of the
+# bot's code: it runs every 30 s in every container, and a bare interpreter costs a tenth of a full one.
+_HEALTH_CHECK = (
+    "import sys,urllib.request as r\n"
+    f"try: sys.exit(r.urlopen('http://127.0.0.1:{CONTAINER_HTTP_PORT}/healthz',timeout=8).status!=200)\n"
+    "except OSError: sys.exit(1)\n"
+)
+
+
+def container_body(spec: ContainerSpec, seccomp: str) -> dict[str, Any]:
+    """The create request of one bot. `seccomp` is the profile's JSON text (the engine takes no path here)."""
+    return {
+        "Image": spec.image_id,
+        "Hostname": spec.hostname,
+        "User": f"{BOT_UID}:{BOT_UID}",
+        "Env": [f"{name}={value}" for name, value in sorted(spec.environment.items())],
+        "Labels": dict(spec.labels),
+        "StopTimeout": spec.stop_grace_seconds,
+        "Healthcheck": {
+            "Test": ["CMD", "python", "-I", "-S", "-c", _HEALTH_CHECK],
+            "Interval": 30 * _SECOND,
+            "Timeout": 10 * _SECOND,
+            "Retries": 3,
+            "StartPeriod": 60 * _SECOND,
+        },
+        "HostConfig": {
+            "Mounts": [{"Type": "volume", "Source": spec.volume, "Target": SESSION_MOUNT}],
+            "NetworkMode": spec.network,
+            "DnsSearch": list(spec.dns_search),
+            "ReadonlyRootfs": True,
+            "Tmpfs": {"/tmp": TMPFS_OPTIONS},  # noqa: S108
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges:true", f"seccomp={seccomp}"],
+            "Privileged": False,
+            "Memory": spec.memory_bytes,
+            "MemorySwap": spec.memory_bytes,
+            "PidsLimit": PIDS_LIMIT,
+            "ShmSize": SHM_BYTES,
+            "Init": True,
+            "IpcMode": "private",
+            "RestartPolicy": {"Name": "unless-stopped"},
+            "LogConfig": {
+                "Type": "json-file",
+                "Config": {"max-size": LOG_MAX_SIZE, "max-file": LOG_MAX_FILES},
+            },
+        },
+        "NetworkingConfig": {"EndpointsConfig": {spec.network: {"Aliases": [spec.hostname]}}},
+    }
+
+
+def secrets_archive(secrets: Mapping[str, str]) -> bytes:
+    """A tar to be unpacked at /session: `secrets/<name>`, readable by the bot's user alone."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        folder = tarfile.TarInfo(SECRETS_FOLDER)
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o700
+        folder.uid = folder.gid = BOT_UID
+        archive.addfile(folder)
+        for name, text in sorted(secrets.items()):
+            content = text.encode()
+            entry = tarfile.TarInfo(f"{SECRETS_FOLDER}/{name}")
+            entry.size, entry.mode = len(content), 0o400
+            entry.uid = entry.gid = BOT_UID
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()

@@ -1,0 +1,439 @@
+"""The Docker engine. The only module that imports docker; plain blocking calls that threads may share.
+
+Written against Engine API 1.41 (Docker 20.10) and whatever newer engines still accept. Answers are handed
+on raw to `manager.observed`; failures become `EngineError`, never the SDK's own exceptions.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from operator import methodcaller
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.context
+import docker.errors
+import docker.tls
+import docker.utils
+import requests
+from requests import exceptions as http
+
+from bot.contract import LABEL_CLIENT_ID, LABEL_PROJECT, SESSION_MOUNT
+from manager import observed
+from manager.confinement import container_body, secrets_archive
+from manager.problems import (
+    EngineError,
+    EngineProblem,
+    connection_problem,
+    innermost,
+    problem_of,
+    required_api,
+)
+from manager.spec import ContainerSpec
+
+API_VERSION = "1.41"
+CONNECT_SECONDS = 10
+READ_SECONDS = 120
+_STDERR = 2
+_REMOVAL_SECONDS = 30
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class CallCounter:
+    """How often the engine was asked: that a second `up` writes nothing can be seen, not only believed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.reads = self.writes = self.execs = 0
+
+    def count(self, method: str, path: str) -> None:
+        with self._lock:
+            if method in ("GET", "HEAD"):
+                self.reads += 1
+            elif "/exec" in path:
+                self.execs += 1
+            else:
+                self.writes += 1
+
+
+class _Api(docker.APIClient):
+    """The SDK's low-level client, with every request counted and bounded in time."""
+
+    def __init__(self, *args: Any, counter: CallCounter, **kwargs: Any) -> None:
+        self._counter = counter
+        super().__init__(*args, **kwargs)
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        self._counter.count(request.method or "GET", request.path_url)
+        read = kwargs.get("timeout")
+        kwargs["timeout"] = (CONNECT_SECONDS, read)
+        return super().send(request, **kwargs)
+
+    def open_stream(
+        self, method: str, path: str, *, timeout: float | None, **kwargs: Any
+    ) -> requests.Response:
+        """A raw answer to read at leisure.
+
+        The SDK's own readers take no time limit (exec), may lose what came together with the headers
+        (hijacked exec) and ask for the container's TTY setting first (logs).
+        """
+        url = f"{self.base_url}/v{self.api_version}{path}"
+        response = self.request(method, url, stream=True, timeout=timeout, **kwargs)
+        if response.status_code >= 400:
+            docker.errors.create_api_error_from_http_exception(http.HTTPError(response=response))
+        return response
+
+
+class Engine:
+    def __init__(self, host: str | None, tls: docker.tls.TLSConfig | None = None) -> None:
+        """Asks the engine nothing. Raises EngineError (BAD_HOST, SSH_SUPPORT) for an impossible address."""
+        self.host = host or "unix:///var/run/docker.sock"
+        self._tls = tls
+        self.calls = CallCounter()
+        self._api = self._open(API_VERSION)
+
+    @classmethod
+    def connect(cls, environ: Mapping[str, str]) -> Engine:
+        """The docker command's own order: DOCKER_HOST (with DOCKER_TLS_VERIFY and DOCKER_CERT_PATH),
+        DOCKER_CONTEXT, the chosen context, the local socket."""
+        try:
+            if environ.get("DOCKER_HOST"):
+                found = docker.utils.kwargs_from_env(environment=dict(environ))
+                return cls(found.get("base_url"), found.get("tls"))
+            name = environ.get("DOCKER_CONTEXT") or None
+            context = docker.context.ContextAPI.get_context(name)
+            if context is None:
+                raise EngineError(EngineProblem.BAD_HOST, f"docker context {name!r}", host=name)
+            host = None if context.name == "default" else context.Host
+            return cls(host, context.TLSConfig if host else None)
+        except (docker.errors.DockerException, OSError) as error:
+            raise EngineError(EngineProblem.TLS, str(error), host=environ.get("DOCKER_HOST", "")) from error
+
+    def _open(self, version: str) -> _Api:
+        try:
+            return _Api(
+                base_url=self.host,
+                version=version,
+                tls=self._tls or False,
+                timeout=READ_SECONDS,
+                counter=self.calls,
+                max_pool_size=32,
+            )
+        except docker.errors.DockerException as error:
+            problem = EngineProblem.SSH_SUPPORT if "paramiko" in str(error) else EngineProblem.BAD_HOST
+            raise EngineError(problem, str(error), host=self.host) from error
+        except (http.RequestException, OSError) as error:
+            raise self._connection_error(error) from error
+
+    def _ask(self, call: Callable[[Any], Any], **values: object) -> Any:
+        """`call` with the SDK's errors translated; repeated with the engine's lowest API if ours is too old.
+
+        `call` gets the client as Any: half of the SDK's low-level methods have no types.
+        """
+        try:
+            try:
+                return call(self._api)
+            except docker.errors.APIError as error:
+                needed = required_api(error.explanation or "")
+                if needed is None or needed == self._api.api_version:
+                    raise
+                self._api = self._open(needed)
+                return call(self._api)
+        except docker.errors.APIError as error:
+            sentence = (error.explanation or str(error)).strip()
+            values = {"host": self.host, "path": self.host.removeprefix("unix://"), **values}
+            raise EngineError(problem_of(error.status_code, sentence), sentence, **values) from error
+        except http.ReadTimeout as error:
+            raise EngineError(EngineProblem.TIMEOUT, str(error), host=self.host, **values) from error
+        except (http.RequestException, OSError) as error:
+            raise self._connection_error(error) from error
+
+    def _connection_error(self, error: BaseException) -> EngineError:
+        path = self.host.removeprefix("unix://")
+        return EngineError(connection_problem(error), innermost(error), host=self.host, path=path)
+
+    # ---- reading
+
+    def observe(self, project: str, names: Collection[str], volumes: Collection[str]) -> observed.Observed:
+        """Two list calls; a third for the network only while no running bot proves that it is there."""
+        containers: list[Json] = self._ask(lambda api: api.containers(all=True))
+        known: list[Json] = self._ask(lambda api: api.volumes())["Volumes"] or []
+        network = network_name(project)
+        networks: list[Json] | None = None
+        if not any(_proves_network(each, project, network) for each in containers):
+            networks = self._ask(lambda api: api.networks(names=[network]))
+        return observed.from_engine(project, containers, known, networks, names, volumes)
+
+    def image_id(self, reference: str) -> str | None:
+        try:
+            return str(self._ask(lambda api: api.inspect_image(reference))["Id"])
+        except EngineError as error:
+            if error.problem in (EngineProblem.IMAGE_MISSING, EngineProblem.GONE):
+                return None
+            raise
+
+    def inspect(self, container: str) -> Json:
+        found: Json = self._ask(lambda api: api.inspect_container(container), name=container)
+        return found
+
+    def info(self) -> Json:
+        found: Json = self._ask(lambda api: api.info())
+        return found
+
+    def version(self) -> Json:
+        found: Json = self._ask(lambda api: api.version())
+        return found
+
+    # ---- writing
+
+    def create_network(self, name: str, project: str) -> None:
+        """Nothing happens when it is there already (another manager was faster).
+
+        The engine lets two networks of one name be made at the same moment, and then no container can be
+        created on either: of two, the younger goes.
+        """
+        labels = {LABEL_PROJECT: project}
+        try:
+            made = self._ask(
+                lambda api: api.create_network(name, "bridge", check_duplicate=True, labels=labels)
+            )
+        except EngineError as error:
+            if "already exists" not in error.detail:
+                raise
+            return
+        found = self._ask(lambda api: api.networks(names=[name]))
+        same = sorted((each["Created"], each["Id"]) for each in found if each["Name"] == name)
+        if len(same) > 1 and same[0][1] != made["Id"]:
+            self._ask(lambda api: api.remove_network(made["Id"]), name=name)
+
+    def remove_network(self, name: str, project: str) -> bool:
+        """False when it is not ours, not there, or still in use."""
+        for network in self._ask(lambda api: api.networks(names=[name])):
+            ours = (network.get("Labels") or {}).get(LABEL_PROJECT) == project
+            if network["Name"] == name and ours:
+                try:
+                    self._ask(methodcaller("remove_network", network["Id"]))
+                except EngineError as error:
+                    if error.problem is EngineProblem.GONE or "active endpoints" in error.detail:
+                        return False
+                    raise
+                return True
+        return False
+
+    def create_volume(self, name: str, project: str, client_id: str) -> None:
+        """Idempotent. Raises FOREIGN_VOLUME when the name belongs to another project or to nobody known."""
+        labels = {LABEL_PROJECT: project, LABEL_CLIENT_ID: client_id}
+        made = self._ask(lambda api: api.create_volume(name, labels=labels), name=name)
+        owner = (made.get("Labels") or {}).get(LABEL_PROJECT)
+        if owner != project:
+            raise EngineError(EngineProblem.FOREIGN_VOLUME, name=name, owner=owner or "-", project=project)
+
+    def remove_volume(self, name: str) -> None:
+        self._ask(lambda api: api.remove_volume(name), name=name)
+
+    def create(self, spec: ContainerSpec) -> str:
+        """The container's id. Its secrets lie on its volume before it starts, or it is removed again."""
+        body = container_body(spec, _seccomp_profile())
+        made = self._ask(
+            lambda api: api.create_container_from_config(body, name=spec.name),
+            name=spec.name,
+            image=spec.image_id,
+        )
+        container = str(made["Id"])
+        if spec.secrets:
+            archive = secrets_archive(spec.secrets)
+            try:
+                self._ask(lambda api: api.put_archive(container, SESSION_MOUNT, archive), name=spec.name)
+            except EngineError:
+                self.remove(container)
+                raise
+        return container
+
+    def start(self, container: str) -> None:
+        """Nothing happens when it runs already. Raises GONE, CANNOT_START and what else the engine knows."""
+        try:
+            self._ask(lambda api: api.start(container), name=container)
+        except EngineError as error:
+            if error.problem is EngineProblem.OTHER:
+                raise EngineError(EngineProblem.CANNOT_START, error.detail, name=container) from error
+            raise
+
+    def stop(self, container: str, grace_seconds: int) -> None:
+        """Returns when the container is SEEN not running: its successor may then write to the volume.
+
+        Raises GONE when it is not there, STILL_RUNNING when it outlived SIGKILL.
+        """
+        if self.inspect(container)["State"].get("Paused"):
+            self._ask(lambda api: api.unpause(container), name=container)
+        self._ask(lambda api: api.stop(container, timeout=grace_seconds), name=container)
+        deadline = time.monotonic() + 10
+        while (state := self.inspect(container)["State"]).get("Running") or state.get("Restarting"):
+            if time.monotonic() > deadline:
+                raise EngineError(EngineProblem.STILL_RUNNING, name=container, seconds=grace_seconds + 10)
+            time.sleep(0.2)
+
+    def remove(self, container: str) -> None:
+        """Never by force, never with volumes: a running container is refused by the engine itself.
+
+        Returns when its name is free. Raises GONE when it was not there.
+        """
+        try:
+            self._ask(lambda api: api.remove_container(container, v=False, force=False), name=container)
+        except EngineError as error:
+            if "already in progress" not in error.detail:
+                raise
+            self._until_gone(container)
+
+    def _until_gone(self, container: str) -> None:
+        deadline = time.monotonic() + _REMOVAL_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                self.inspect(container)
+            except EngineError as error:
+                if error.problem is EngineProblem.GONE:
+                    return
+                raise
+            time.sleep(0.1)
+        raise EngineError(EngineProblem.TIMEOUT, "removal in progress", host=self.host, name=container)
+
+    def rename(self, container: str, name: str) -> None:
+        self._ask(lambda api: api.rename(container, name), name=name)
+
+    def run(self, body: Json, timeout: float) -> ExecResult:
+        """One short-lived container from a create body, removed afterwards whatever happens."""
+        container = str(
+            self._ask(lambda api: api.create_container_from_config(body), image=body["Image"])["Id"]
+        )
+        try:
+            self.start(container)
+            code = self._ask(lambda api: api.wait(container, timeout=timeout))["StatusCode"]
+            return ExecResult(int(code), "\n".join(self.logs(container)), "")
+        finally:
+            self._ask(lambda api: api.remove_container(container, v=True, force=True))
+
+    # ---- talking to what runs
+
+    def exec(self, container: str, argv: list[str], timeout: float) -> ExecResult:
+        """`argv` in a running container, without a shell; `timeout` in seconds.
+
+        Raises NOT_RUNNING, GONE, SLOW_EXEC.
+        """
+        made = self._ask(lambda api: api.exec_create(container, argv), name=container)
+        deadline = time.monotonic() + timeout
+        out: dict[int, list[bytes]] = {1: [], _STDERR: []}
+        body = {"Detach": False, "Tty": False}
+        path = f"/exec/{made['Id']}/start"
+        try:
+            response = self._ask(lambda api: api.open_stream("POST", path, json=body, timeout=timeout))
+            with response:
+                for stream, data in _frames(response):
+                    out[stream].append(data)
+                    if time.monotonic() > deadline:
+                        raise EngineError(EngineProblem.SLOW_EXEC, name=container, seconds=timeout)
+            code = self._exit_code(str(made["Id"]), deadline)
+        except (http.RequestException, OSError) as error:
+            raise EngineError(EngineProblem.SLOW_EXEC, str(error), name=container, seconds=timeout) from error
+        stdout, stderr = (b"".join(out[key]).decode(errors="replace") for key in (1, _STDERR))
+        return ExecResult(code, stdout, stderr)
+
+    def _exit_code(self, exec_id: str, deadline: float) -> int:
+        # The stream ends a moment before the engine has noted the exit code.
+        while True:
+            found = self._ask(lambda api: api.exec_inspect(exec_id))
+            if not found["Running"] and found["ExitCode"] is not None:
+                return int(found["ExitCode"])
+            if time.monotonic() > deadline:
+                raise EngineError(EngineProblem.SLOW_EXEC, seconds=0, name=exec_id)
+            time.sleep(0.01)
+
+    def logs(
+        self, container: str, *, follow: bool = False, tail: int | None = None, since: float | None = None
+    ) -> Iterator[str]:
+        """Lines of stdout and stderr, oldest first; `follow` ends with the container. `since`: epoch."""
+        params: dict[str, str] = {"stdout": "1", "stderr": "1", "follow": "1" if follow else "0"}
+        params["tail"] = "all" if tail is None else str(tail)
+        if since is not None:
+            params["since"] = f"{since:.9f}"
+        path = f"/containers/{container}/logs"
+        limit = None if follow else READ_SECONDS
+        response = self._ask(
+            lambda api: api.open_stream("GET", path, params=params, timeout=limit), name=container
+        )
+        rest = {1: b"", _STDERR: b""}
+        with response:
+            for stream, data in _frames(response):
+                *lines, rest[stream] = (rest[stream] + data).split(b"\n")
+                for line in lines:
+                    yield line.decode(errors="replace")
+        for line in rest.values():
+            if line:
+                yield line.decode(errors="replace")
+
+    def events(self, project: str, since: float | None = None) -> Iterator[Json]:
+        """Container events of one project until the connection ends (EngineError) or the reader leaves."""
+        filters = {"type": "container", "label": f"{LABEL_PROJECT}={project}"}
+        stream = self._ask(lambda api: api.events(since=since, decode=True, filters=filters))
+        try:
+            yield from stream
+        except (http.RequestException, OSError) as error:
+            raise self._connection_error(error) from error
+
+    def build(self, context: Any, **options: Any) -> Iterator[Json]:
+        """The classic builder's messages. `context`: an open tar; `options`: as of `APIClient.build`."""
+        stream = self._ask(
+            lambda api: api.build(
+                fileobj=context,
+                custom_context=True,
+                rm=True,
+                forcerm=True,
+                decode=True,
+                timeout=3600,
+                **options,
+            )
+        )
+        try:
+            yield from stream
+        except (http.RequestException, OSError) as error:
+            raise self._connection_error(error) from error
+
+
+def network_name(project: str) -> str:
+    return f"{project}-bots"
+
+
+@cache
+def _seccomp_profile() -> str:
+    """The profile without white space: its text travels with every create request."""
+    profile = json.loads((Path(__file__).parent / "seccomp.json").read_text(encoding="utf-8"))
+    return json.dumps(profile, separators=(",", ":"))
+
+
+def _proves_network(container: Json, project: str, network: str) -> bool:
+    """An engine does not remove a network while a running container is attached to it."""
+    labels = container.get("Labels") or {}
+    attached = (container.get("NetworkSettings") or {}).get("Networks") or {}
+    return (
+        labels.get(LABEL_PROJECT) == project and container.get("State") == "running" and network in attached
+    )
+
+
+def _frames(response: requests.Response) -> Iterator[tuple[int, bytes]]:
+    """The engine's multiplexed stream: 8 bytes of header (stream, length), then the data."""
+    while len(header := response.raw.read(8)) == 8:
+        stream, length = struct.unpack(">BxxxL", header)
+        yield (_STDERR if stream == _STDERR else 1), response.raw.read(length)
