@@ -22,6 +22,7 @@ SESSION_MOUNT = "/session"
 CONTAINER_SOCKET = "/tmp/oturum.sock"  # noqa: S108  the container's own tmpfs
 CONTAINER_HTTP_PORT = 9464
 BOT_UID = 10001
+STOP_GRACE_SECONDS = 20
 
 LABEL_PREFIX = "io.oturum."
 LABEL_PROJECT = LABEL_PREFIX + "project"
@@ -29,6 +30,7 @@ LABEL_CLIENT_ID = LABEL_PREFIX + "client-id"
 LABEL_SPEC_HASH = LABEL_PREFIX + "spec-hash"
 LABEL_IMAGE_ID = LABEL_PREFIX + "image-id"
 LABEL_VERSION = LABEL_PREFIX + "version"
+LABEL_SPEC = LABEL_PREFIX + "spec"
 
 
 class UserAction(StrEnum):
