@@ -1,13 +1,17 @@
-"""PURE: a ContainerSpec -> the body of the engine's create request. All of a bot's confinement stands here.
+"""A ContainerSpec -> the body of the engine's create request. All of a bot's confinement stands here.
 
 Field names are those of the Engine API (`POST /containers/create`), 1.41 and later.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from bot.contract import BOT_UID, CONTAINER_HTTP_PORT, SESSION_MOUNT
@@ -31,8 +35,35 @@ _HEALTH_CHECK = (
 )
 
 
-def container_body(spec: ContainerSpec, seccomp: str) -> dict[str, Any]:
-    """The create request of one bot. `seccomp` is the profile's JSON text (the engine takes no path here)."""
+@cache
+def seccomp_profile() -> str:
+    """The profile's JSON text (the engine takes no path), without white space: it goes with every request."""
+    profile = json.loads((Path(__file__).parent / "seccomp.json").read_text(encoding="utf-8"))
+    return json.dumps(profile, separators=(",", ":"))
+
+
+@cache
+def fingerprint() -> str:
+    """Changes when anything of the confinement does, so that a changed one recreates the containers."""
+    nobody = ContainerSpec(
+        project="",
+        client_id="",
+        name="",
+        volume="",
+        network="",
+        hostname="",
+        image_id="",
+        environment={},
+        memory_bytes=0,
+        stop_grace_seconds=0,
+        labels={},
+    )
+    body = json.dumps(container_body(nobody), sort_keys=True)
+    return hashlib.sha256(body.encode()).hexdigest()[:12]
+
+
+def container_body(spec: ContainerSpec) -> dict[str, Any]:
+    """The create request of one bot."""
     return {
         "Image": spec.image_id,
         "Hostname": spec.hostname,
@@ -54,7 +85,7 @@ def container_body(spec: ContainerSpec, seccomp: str) -> dict[str, Any]:
             "ReadonlyRootfs": True,
             "Tmpfs": {"/tmp": TMPFS_OPTIONS},  # noqa: S108
             "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges:true", f"seccomp={seccomp}"],
+            "SecurityOpt": ["no-new-privileges:true", f"seccomp={seccomp_profile()}"],
             "Privileged": False,
             "Memory": spec.memory_bytes,
             "MemorySwap": spec.memory_bytes,

@@ -6,15 +6,12 @@ on raw to `manager.observed`; failures become `EngineError`, never the SDK's own
 
 from __future__ import annotations
 
-import json
 import struct
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from operator import methodcaller
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -36,7 +33,7 @@ from manager.problems import (
     problem_of,
     required_api,
 )
-from manager.spec import ContainerSpec
+from manager.spec import ContainerSpec, network_name
 
 API_VERSION = "1.41"
 CONNECT_SECONDS = 10
@@ -248,7 +245,7 @@ class Engine:
 
     def create(self, spec: ContainerSpec) -> str:
         """The container's id. Its secrets lie on its volume before it starts, or it is removed again."""
-        body = container_body(spec, _seccomp_profile())
+        body = container_body(spec)
         made = self._ask(
             lambda api: api.create_container_from_config(body, name=spec.name),
             name=spec.name,
@@ -410,17 +407,6 @@ class Engine:
             yield from stream
         except (http.RequestException, OSError) as error:
             raise self._connection_error(error) from error
-
-
-def network_name(project: str) -> str:
-    return f"{project}-bots"
-
-
-@cache
-def _seccomp_profile() -> str:
-    """The profile without white space: its text travels with every create request."""
-    profile = json.loads((Path(__file__).parent / "seccomp.json").read_text(encoding="utf-8"))
-    return json.dumps(profile, separators=(",", ":"))
 
 
 def _proves_network(container: Json, project: str, network: str) -> bool:

@@ -1,0 +1,161 @@
+"""Carries out a plan: shared steps, then one lane a client in parallel, then what comes after. No decisions.
+
+A lane ends at its first failure and the others go on. Whatever was reached when it ends, for whatever reason,
+the next plan starts from there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bot.contract import STOP_GRACE_SECONDS
+from manager.plan import Action, ActionKind, Plan
+from manager.problems import EngineError, EngineProblem
+from manager.spec import ContainerSpec
+
+WORKERS = 16
+
+
+class StepState(StrEnum):
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    LOST_RACE = "lost-race"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How one action goes. `seconds` since it started; `error` only when it failed or lost a race."""
+
+    action: Action
+    state: StepState
+    seconds: float = 0.0
+    error: EngineError | None = None
+
+
+class ExecutesOn(Protocol):
+    """What of the engine a plan needs: no call here removes a volume."""
+
+    def create_network(self, name: str, project: str) -> None: ...
+    def create_volume(self, name: str, project: str, client_id: str) -> None: ...
+    def create(self, spec: ContainerSpec) -> str: ...
+    def start(self, container: str) -> None: ...
+    def stop(self, container: str, grace_seconds: int) -> None: ...
+    def remove(self, container: str) -> None: ...
+    def remove_network(self, name: str, project: str) -> bool: ...
+
+
+def execute(
+    plan: Plan,
+    engine: ExecutesOn,
+    project: str,
+    on_progress: Callable[[Step], None] = lambda step: None,
+    workers: int = WORKERS,
+) -> list[Step]:
+    """The finished steps (done, failed, skipped), lane by lane. `on_progress` calls never overlap.
+
+    An interrupt (Ctrl-C) lets running steps finish, begins no other, and is raised then.
+    """
+    run = _Run(engine, project, on_progress)
+    steps = run.lane(plan.shared)
+    if not all_done(steps):
+        return steps + [run.skip(action) for lane in (*plan.lanes, plan.after) for action in lane]
+    if plan.lanes:
+        steps += _in_parallel(run, plan, workers)
+    if all_done(steps):
+        return steps + run.lane(plan.after)
+    return steps + [run.skip(action) for action in plan.after]
+
+
+def all_done(steps: Iterable[Step]) -> bool:
+    return all(step.state is StepState.DONE for step in steps)
+
+
+def _in_parallel(run: _Run, plan: Plan, workers: int) -> list[Step]:
+    steps: list[Step] = []
+    with ThreadPoolExecutor(min(workers, len(plan.lanes)), thread_name_prefix="lane") as pool:
+        try:
+            futures = [pool.submit(run.lane, lane) for lane in plan.lanes]
+            for future in futures:
+                steps += future.result()
+        except BaseException:
+            run.interrupted.set()
+            raise
+    return steps
+
+
+class _Run:
+    def __init__(self, engine: ExecutesOn, project: str, on_progress: Callable[[Step], None]) -> None:
+        self._engine = engine
+        self._project = project
+        self._on_progress = on_progress
+        self._telling = threading.Lock()
+        self.interrupted = threading.Event()
+
+    def lane(self, actions: Iterable[Action]) -> list[Step]:
+        steps: list[Step] = []
+        going = True
+        for action in actions:
+            steps.append(self._step(action) if going and not self.interrupted.is_set() else self.skip(action))
+            going = steps[-1].state is StepState.DONE
+        return steps
+
+    def skip(self, action: Action) -> Step:
+        return self._tell(Step(action, StepState.SKIPPED))
+
+    def _step(self, action: Action) -> Step:
+        self._tell(Step(action, StepState.STARTED))
+        began = time.monotonic()
+        try:
+            self._perform(action)
+        except EngineError as error:
+            error.values["name"] = _name_for_people(action)
+            return self._tell(Step(action, StepState.FAILED, time.monotonic() - began, error))
+        return self._tell(Step(action, StepState.DONE, time.monotonic() - began))
+
+    def _tell(self, step: Step) -> Step:
+        with self._telling:
+            self._on_progress(step)
+        return step
+
+    def _perform(self, action: Action) -> None:
+        spec = action.spec
+        match action.kind:
+            case ActionKind.CREATE_NETWORK:
+                self._engine.create_network(action.target, self._project)
+            case ActionKind.CREATE_VOLUME:
+                assert action.client_id is not None
+                self._engine.create_volume(action.target, self._project, action.client_id)
+            case ActionKind.CREATE:
+                assert spec is not None
+                self._engine.create(spec)
+            case ActionKind.START:
+                self._engine.start(action.target)
+            case ActionKind.STOP:
+                grace = spec.stop_grace_seconds if spec else STOP_GRACE_SECONDS
+                self._unless_gone(lambda: self._engine.stop(action.target, grace))
+            case ActionKind.REMOVE:
+                self._unless_gone(lambda: self._engine.remove(action.target))
+            case ActionKind.REMOVE_NETWORK:
+                self._engine.remove_network(action.target, self._project)
+
+    @staticmethod
+    def _unless_gone(call: Callable[[], None]) -> None:
+        """What somebody else has removed meanwhile is stopped and removed: the step's aim is reached."""
+        try:
+            call()
+        except EngineError as error:
+            if error.problem is not EngineProblem.GONE:
+                raise
+
+
+def _name_for_people(action: Action) -> str:
+    """A container's name instead of its id, where the plan knows it."""
+    return action.spec.name if action.spec and action.kind is not ActionKind.CREATE_VOLUME else action.target

@@ -1,0 +1,233 @@
+"""One pass from bots.yaml to running containers: image, observe, plan, execute.
+
+Safe to be killed anywhere and to run twice at once: nothing is remembered between passes, every pass looks
+first, and a pass that lost a race against another manager looks again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+from manager import confinement, image
+from manager import plan as planning
+from manager import spec as specs
+from manager.execute import ExecutesOn, Step, StepState, execute
+from manager.fleet import Fleet
+from manager.image import BotImage, BuildsImages, ImageProgress
+from manager.locking import turn
+from manager.observed import Observed
+from manager.plan import Note, Plan
+from manager.problems import EngineError, EngineProblem
+
+PASSES = 4
+_RACES = {
+    EngineProblem.GONE,
+    EngineProblem.NAME_TAKEN,
+    EngineProblem.NOT_RUNNING,
+    EngineProblem.VOLUME_IN_USE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Another manager is at work on the same project; `holder` names its process."""
+
+    holder: str
+
+
+Progress = Step | ImageProgress | Waiting
+OnProgress = Callable[[Progress], None]
+
+
+class ReconcilesOn(ExecutesOn, BuildsImages, Protocol):
+    def observe(self, project: str, names: Collection[str], volumes: Collection[str]) -> Observed: ...
+    def remove_volume(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`plan` as it was first made; `notes` as they stood at the end; `steps` as they ended."""
+
+    plan: Plan
+    notes: tuple[Note, ...] = ()
+    steps: tuple[Step, ...] = ()
+    image: BotImage | None = None
+    dry_run: bool = False
+    confirmed: bool = True
+
+    @property
+    def errors(self) -> list[EngineError]:
+        """Each failure once, though it may have met every bot."""
+        found = {str(step.error): step.error for step in self.steps if step.error is not None}
+        return list(found.values())
+
+    @property
+    def ok(self) -> bool:
+        """False when a step failed, or a bot cannot be made because something of its name is not ours."""
+        return not self.errors and not any(note.blocking for note in self.notes)
+
+    @property
+    def nothing_to_do(self) -> bool:
+        return self.plan.empty
+
+
+def ignore(progress: Progress) -> None:
+    """For callers that do not want to be told."""
+
+
+def up(  # noqa: PLR0913  the command's own options
+    fleet: Fleet,
+    engine: ReconcilesOn,
+    only: frozenset[str] | None = None,
+    dry_run: bool = False,
+    on_progress: OnProgress = ignore,
+    *,
+    confirm: Callable[[Plan], bool] = lambda plan: True,
+    environ: Mapping[str, str] = os.environ,
+) -> Outcome:
+    """Makes what bots.yaml says true, for `only` these bots or for all.
+
+    `confirm` is asked once, before the first step of a plan that has any. Raises EngineError when there is no
+    image or nothing could be observed; what fails later stands in the outcome.
+    """
+    if dry_run:
+        found = image.find(engine, fleet.image)
+        return _dry(_planner(fleet, engine, only, found), found)
+    with _turn(fleet, engine, on_progress):
+        found = image.ensure(engine, fleet.image, environ, on_progress)
+        outcome = _carry_out(
+            _planner(fleet, engine, only, found), fleet, engine, on_progress, confirm=confirm
+        )
+    return replace(outcome, image=found)
+
+
+def down(
+    fleet: Fleet,
+    engine: ReconcilesOn,
+    only: frozenset[str] | None = None,
+    dry_run: bool = False,
+    on_progress: OnProgress = ignore,
+) -> Outcome:
+    """Stops and removes the project's containers; volumes stay. The network goes with the last of them."""
+
+    def look() -> Plan:
+        return planning.plan_down(fleet.project, _observe(fleet, engine), only=only)
+
+    if dry_run:
+        return _dry(look)
+    with _turn(fleet, engine, on_progress):
+        return _carry_out(look, fleet, engine, on_progress)
+
+
+def restart(
+    fleet: Fleet,
+    engine: ReconcilesOn,
+    only: frozenset[str] | None = None,
+    dry_run: bool = False,
+    on_progress: OnProgress = ignore,
+) -> Outcome:
+    """Stops every bot (or `only` these), sees it stopped, starts it: no new container, no new image."""
+
+    def look() -> Plan:
+        return planning.plan_restart(fleet.project, _observe(fleet, engine), only=only)
+
+    if dry_run:
+        return _dry(look)
+    with _turn(fleet, engine, on_progress):
+        return _carry_out(look, fleet, engine, on_progress, passes=1)
+
+
+def remove_client(
+    fleet: Fleet, engine: ReconcilesOn, client_id: str, on_progress: OnProgress = ignore
+) -> Outcome:
+    """Removes a bot's container AND its volume, the session for good. The caller has asked.
+
+    Raises FOREIGN_VOLUME for a volume of somebody else's, VOLUME_IN_USE while a container still has it.
+    """
+    volume = specs.volume_name(fleet.project, client_id)
+
+    def look() -> Plan:
+        return planning.plan_rm(fleet.project, _observe(fleet, engine), client_id)
+
+    with _turn(fleet, engine, on_progress):
+        outcome = _carry_out(look, fleet, engine, on_progress)
+        if not outcome.ok:
+            return outcome
+        observed = engine.observe(fleet.project, (), (volume,))
+        if volume in observed.foreign_volumes:
+            raise EngineError(EngineProblem.FOREIGN_VOLUME, name=volume, project=fleet.project)
+        if any(known.name == volume for known in observed.volumes):
+            engine.remove_volume(volume)
+    return outcome
+
+
+def _planner(
+    fleet: Fleet, engine: ReconcilesOn, only: frozenset[str] | None, found: BotImage
+) -> Callable[[], Plan]:
+    around = confinement.fingerprint()
+    desired = [
+        specs.build(fleet, bot, found.id, found.version, confinement=around)
+        for bot in fleet.bots
+        if bot.enabled
+    ]
+
+    def plan() -> Plan:
+        observed = engine.observe(
+            fleet.project, [spec.name for spec in desired], [spec.volume for spec in desired]
+        )
+        return planning.make_plan(desired, observed, only=only, disabled=fleet.disabled)
+
+    return plan
+
+
+def _observe(fleet: Fleet, engine: ReconcilesOn) -> Observed:
+    names = [specs.container_name(fleet.project, bot.client_id) for bot in fleet.bots]
+    volumes = [specs.volume_name(fleet.project, bot.client_id) for bot in fleet.bots]
+    return engine.observe(fleet.project, names, volumes)
+
+
+def _turn(fleet: Fleet, engine: ReconcilesOn, on_progress: OnProgress) -> AbstractContextManager[None]:
+    what = f"project {fleet.project} on {engine.host}"
+    return turn(what, lambda holder: on_progress(Waiting(holder)))
+
+
+def _dry(look: Callable[[], Plan], found: BotImage | None = None) -> Outcome:
+    plan = look()
+    return Outcome(plan, plan.notes, image=found, dry_run=True)
+
+
+def _carry_out(  # noqa: PLR0913
+    look: Callable[[], Plan],
+    fleet: Fleet,
+    engine: ReconcilesOn,
+    on_progress: OnProgress,
+    *,
+    confirm: Callable[[Plan], bool] = lambda plan: True,
+    passes: int = PASSES,
+) -> Outcome:
+    """Looks, plans and executes until nothing is left that only a lost race prevented."""
+    first = plan = look()
+    if not plan.empty and not confirm(plan):
+        return Outcome(plan, plan.notes, confirmed=False)
+    done: list[Step] = []
+    for left in range(passes - 1, -1, -1):
+        steps = execute(plan, engine, fleet.project, partial(_tell, on_progress, final=left == 0))
+        if left == 0 or not any(_lost_race(step) for step in steps):
+            break
+        done += [step for step in steps if step.state is StepState.DONE]
+        plan = look()
+    return Outcome(first, plan.notes, (*done, *steps))
+
+
+def _lost_race(step: Step) -> bool:
+    return step.state is StepState.FAILED and step.error is not None and step.error.problem in _RACES
+
+
+def _tell(on_progress: OnProgress, step: Step, *, final: bool) -> None:
+    lost = not final and _lost_race(step)
+    on_progress(replace(step, state=StepState.LOST_RACE) if lost else step)
