@@ -6,11 +6,9 @@ on raw to `manager.observed`; failures become `EngineError`, never the SDK's own
 
 from __future__ import annotations
 
-import struct
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
 
@@ -21,6 +19,7 @@ import docker.tls
 import docker.utils
 import requests
 from requests import exceptions as http
+from urllib3 import exceptions as wire
 
 from bot.contract import LABEL_CLIENT_ID, LABEL_PROJECT, SESSION_MOUNT
 from manager import observed
@@ -34,21 +33,17 @@ from manager.problems import (
     required_api,
 )
 from manager.spec import ContainerSpec, network_name
+from manager.streams import STDERR, STDOUT, ExecResult, frames, lines
 
 API_VERSION = "1.41"
 CONNECT_SECONDS = 10
 READ_SECONDS = 120
-_STDERR = 2
 _REMOVAL_SECONDS = 30
 
+# A connection that fails: before the answer, and while a stream is read.
+_BROKEN = (http.RequestException, wire.HTTPError, OSError)
+
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ExecResult:
-    exit_code: int
-    stdout: str
-    stderr: str
 
 
 class CallCounter:
@@ -134,7 +129,7 @@ class Engine:
         except docker.errors.DockerException as error:
             problem = EngineProblem.SSH_SUPPORT if "paramiko" in str(error) else EngineProblem.BAD_HOST
             raise EngineError(problem, str(error), host=self.host) from error
-        except (http.RequestException, OSError) as error:
+        except _BROKEN as error:
             raise self._connection_error(error) from error
 
     def _ask(self, call: Callable[[Any], Any], **values: object) -> Any:
@@ -157,7 +152,7 @@ class Engine:
             raise EngineError(problem_of(error.status_code, sentence), sentence, **values) from error
         except http.ReadTimeout as error:
             raise EngineError(EngineProblem.TIMEOUT, str(error), host=self.host, **values) from error
-        except (http.RequestException, OSError) as error:
+        except _BROKEN as error:
             raise self._connection_error(error) from error
 
     def _connection_error(self, error: BaseException) -> EngineError:
@@ -332,20 +327,22 @@ class Engine:
         """
         made = self._ask(lambda api: api.exec_create(container, argv), name=container)
         deadline = time.monotonic() + timeout
-        out: dict[int, list[bytes]] = {1: [], _STDERR: []}
+        out: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
         body = {"Detach": False, "Tty": False}
         path = f"/exec/{made['Id']}/start"
         try:
             response = self._ask(lambda api: api.open_stream("POST", path, json=body, timeout=timeout))
             with response:
-                for stream, data in _frames(response):
+                for stream, data in frames(response.raw):
                     out[stream].append(data)
                     if time.monotonic() > deadline:
                         raise EngineError(EngineProblem.SLOW_EXEC, name=container, seconds=timeout)
             code = self._exit_code(str(made["Id"]), deadline)
-        except (http.RequestException, OSError) as error:
+        except (wire.TimeoutError, TimeoutError) as error:
             raise EngineError(EngineProblem.SLOW_EXEC, str(error), name=container, seconds=timeout) from error
-        stdout, stderr = (b"".join(out[key]).decode(errors="replace") for key in (1, _STDERR))
+        except _BROKEN as error:
+            raise self._connection_error(error) from error
+        stdout, stderr = (b"".join(out[key]).decode(errors="replace") for key in (STDOUT, STDERR))
         return ExecResult(code, stdout, stderr)
 
     def _exit_code(self, exec_id: str, deadline: float) -> int:
@@ -371,15 +368,11 @@ class Engine:
         response = self._ask(
             lambda api: api.open_stream("GET", path, params=params, timeout=limit), name=container
         )
-        rest = {1: b"", _STDERR: b""}
-        with response:
-            for stream, data in _frames(response):
-                *lines, rest[stream] = (rest[stream] + data).split(b"\n")
-                for line in lines:
-                    yield line.decode(errors="replace")
-        for line in rest.values():
-            if line:
-                yield line.decode(errors="replace")
+        try:
+            with response:
+                yield from lines(response.raw)
+        except _BROKEN as error:
+            raise self._connection_error(error) from error
 
     def events(self, project: str, since: float | None = None) -> Iterator[Json]:
         """Container events of one project until the connection ends (EngineError) or the reader leaves."""
@@ -387,7 +380,7 @@ class Engine:
         stream = self._ask(lambda api: api.events(since=since, decode=True, filters=filters))
         try:
             yield from stream
-        except (http.RequestException, OSError) as error:
+        except _BROKEN as error:
             raise self._connection_error(error) from error
 
     def build(self, context: Any, **options: Any) -> Iterator[Json]:
@@ -405,7 +398,7 @@ class Engine:
         )
         try:
             yield from stream
-        except (http.RequestException, OSError) as error:
+        except _BROKEN as error:
             raise self._connection_error(error) from error
 
 
@@ -416,10 +409,3 @@ def _proves_network(container: Json, project: str, network: str) -> bool:
     return (
         labels.get(LABEL_PROJECT) == project and container.get("State") == "running" and network in attached
     )
-
-
-def _frames(response: requests.Response) -> Iterator[tuple[int, bytes]]:
-    """The engine's multiplexed stream: 8 bytes of header (stream, length), then the data."""
-    while len(header := response.raw.read(8)) == 8:
-        stream, length = struct.unpack(">BxxxL", header)
-        yield (_STDERR if stream == _STDERR else 1), response.raw.read(length)

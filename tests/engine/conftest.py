@@ -21,7 +21,21 @@ from manager.fleet import Bot, Fleet
 from manager.problems import EngineError
 
 TRIVIAL_IMAGE = "oturum-test-trivial:1"
-_APPLETS = ("sh", "sleep", "cat", "id", "ls", "touch", "stat", "df", "date", "unshare", "chroot", "true", "kill")
+_APPLETS = (
+    "sh",
+    "sleep",
+    "cat",
+    "id",
+    "ls",
+    "touch",
+    "stat",
+    "df",
+    "date",
+    "unshare",
+    "chroot",
+    "true",
+    "kill",
+)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +68,10 @@ def trivial_image(sdk: docker.APIClient, trivial_archive: bytes) -> str:
 def import_trivial(sdk: docker.APIClient, archive: bytes) -> str:
     repository, tag = TRIVIAL_IMAGE.split(":")
     sdk.import_image_from_data(
-        archive, repository=repository, tag=tag, changes=['CMD ["sleep","infinity"]', f"USER {BOT_UID}:{BOT_UID}"]
+        archive,
+        repository=repository,
+        tag=tag,
+        changes=['CMD ["sleep","infinity"]', f"USER {BOT_UID}:{BOT_UID}"],
     )
     return TRIVIAL_IMAGE
 
@@ -77,16 +94,18 @@ def image_archive(busybox: Path) -> bytes:
 def _busybox(folder: Path) -> Path:
     """A statically linked busybox: the installed one, else out of the distribution's package."""
     installed = shutil.which("busybox")
-    owner = subprocess.run(["dpkg", "-S", installed or "-"], capture_output=True, text=True)
+    owner = subprocess.run(["dpkg", "-S", installed or "-"], check=False, capture_output=True, text=True)
     if installed and owner.stdout.startswith("busybox-static:"):
         return Path(installed)
     command = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", "busybox-static"]
-    fetched = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    fetched = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
     packages = list(folder.glob("busybox-static_*.deb"))
     if not packages:
-        pytest.fail(f"no static busybox here: `sudo apt-get install busybox-static` ({fetched.stderr.strip()})")
+        pytest.fail(
+            f"no static busybox here: `sudo apt-get install busybox-static` ({fetched.stderr.strip()})"
+        )
     subprocess.run(["dpkg-deb", "-x", str(packages[0]), str(folder)], check=True)
-    return next(path for path in folder.rglob("busybox") if path.is_file())
+    return folder / "bin" / "busybox"
 
 
 @pytest.fixture

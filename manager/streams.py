@@ -1,0 +1,41 @@
+"""What the engine sends at leisure: stdout and stderr of a container in one stream, frame after frame."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+STDOUT, STDERR = 1, 2
+_HEADER = struct.Struct(">BxxxL")
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Readable(Protocol):
+    def read(self, size: int) -> bytes: ...
+
+
+def frames(stream: Readable) -> Iterator[tuple[int, bytes]]:
+    """(STDOUT or STDERR, data): 8 bytes of header, then as much data as it says (Engine API, "Attach")."""
+    while len(header := stream.read(_HEADER.size)) == _HEADER.size:
+        kind, length = _HEADER.unpack(header)
+        yield (STDERR if kind == STDERR else STDOUT), stream.read(length)
+
+
+def lines(stream: Readable) -> Iterator[str]:
+    """Whole lines in the order they ended, whichever of the two they came from; the last may lack its end."""
+    rest = {STDOUT: b"", STDERR: b""}
+    for kind, data in frames(stream):
+        *whole, rest[kind] = (rest[kind] + data).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
+    for line in rest.values():
+        if line:
+            yield line.decode(errors="replace")
