@@ -303,9 +303,6 @@ class Engine:
             time.sleep(0.1)
         raise EngineError(EngineProblem.TIMEOUT, "removal in progress", host=self.host, name=container)
 
-    def rename(self, container: str, name: str) -> None:
-        self._ask(lambda api: api.rename(container, name), name=name)
-
     def run(self, body: Json, timeout: float) -> ExecResult:
         """One short-lived container from a create body, removed afterwards whatever happens."""
         container = str(

@@ -1,4 +1,4 @@
-"""Carries out a plan: shared steps, then one lane a client in parallel, then what comes after. No decisions.
+"""Carries out a plan: shared steps, then one lane a client, lanes in parallel. No decisions.
 
 A lane ends at its first failure and the others go on. Whatever was reached when it ends, for whatever reason,
 the next plan starts from there.
@@ -49,7 +49,6 @@ class ExecutesOn(Protocol):
     def start(self, container: str) -> None: ...
     def stop(self, container: str, grace_seconds: int) -> None: ...
     def remove(self, container: str) -> None: ...
-    def remove_network(self, name: str, project: str) -> bool: ...
 
 
 def execute(
@@ -65,21 +64,10 @@ def execute(
     """
     run = _Run(engine, project, on_progress)
     steps = run.lane(plan.shared)
-    if not all_done(steps):
-        return steps + [run.skip(action) for lane in (*plan.lanes, plan.after) for action in lane]
-    if plan.lanes:
-        steps += _in_parallel(run, plan, workers)
-    if all_done(steps):
-        return steps + run.lane(plan.after)
-    return steps + [run.skip(action) for action in plan.after]
-
-
-def all_done(steps: Iterable[Step]) -> bool:
-    return all(step.state is StepState.DONE for step in steps)
-
-
-def _in_parallel(run: _Run, plan: Plan, workers: int) -> list[Step]:
-    steps: list[Step] = []
+    if any(step.state is not StepState.DONE for step in steps):
+        return steps + [run.skip(action) for lane in plan.lanes for action in lane]
+    if not plan.lanes:
+        return steps
     with ThreadPoolExecutor(min(workers, len(plan.lanes)), thread_name_prefix="lane") as pool:
         try:
             futures = [pool.submit(run.lane, lane) for lane in plan.lanes]
@@ -143,8 +131,6 @@ class _Run:
                 self._unless_gone(lambda: self._engine.stop(action.target, grace))
             case ActionKind.REMOVE:
                 self._unless_gone(lambda: self._engine.remove(action.target))
-            case ActionKind.REMOVE_NETWORK:
-                self._engine.remove_network(action.target, self._project)
 
     @staticmethod
     def _unless_gone(call: Callable[[], None]) -> None:

@@ -46,6 +46,7 @@ OnProgress = Callable[[Progress], None]
 
 class ReconcilesOn(ExecutesOn, BuildsImages, Protocol):
     def observe(self, project: str, names: Collection[str], volumes: Collection[str]) -> Observed: ...
+    def remove_network(self, name: str, project: str) -> bool: ...
     def remove_volume(self, name: str) -> None: ...
 
 
@@ -116,12 +117,15 @@ def down(
     """Stops and removes the project's containers; volumes stay. The network goes with the last of them."""
 
     def look() -> Plan:
-        return planning.plan_down(fleet.project, _observe(fleet, engine), only=only)
+        return planning.plan_down(_observe(fleet, engine), only=only)
 
     if dry_run:
         return _dry(look)
     with _turn(fleet, engine, on_progress):
-        return _carry_out(look, fleet, engine, on_progress)
+        outcome = _carry_out(look, fleet, engine, on_progress)
+        if only is None and outcome.ok:
+            engine.remove_network(specs.network_name(fleet.project), fleet.project)
+        return outcome
 
 
 def restart(
@@ -134,7 +138,7 @@ def restart(
     """Stops every bot (or `only` these), sees it stopped, starts it: no new container, no new image."""
 
     def look() -> Plan:
-        return planning.plan_restart(fleet.project, _observe(fleet, engine), only=only)
+        return planning.plan_restart(_observe(fleet, engine), only=only)
 
     if dry_run:
         return _dry(look)
@@ -152,7 +156,7 @@ def remove_client(
     volume = specs.volume_name(fleet.project, client_id)
 
     def look() -> Plan:
-        return planning.plan_rm(fleet.project, _observe(fleet, engine), client_id)
+        return planning.plan_rm(_observe(fleet, engine), client_id)
 
     with _turn(fleet, engine, on_progress):
         outcome = _carry_out(look, fleet, engine, on_progress)
