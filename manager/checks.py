@@ -1,0 +1,181 @@
+"""What a single value of bots.yaml must look like.
+
+Each check returns the value or raises PydanticCustomError, whose type is a key of the catalogue's [config].
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic_core import PydanticCustomError
+
+from manager.fleet import Proxy
+
+LEAST_MEMORY = 128 * 1024 * 1024
+MOST_MEMORY = 1024**4
+
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+
+
+def _wrong(key: str, **values: Any) -> PydanticCustomError:
+    return PydanticCustomError(key, key, values)
+
+
+def memory(value: object) -> int:
+    """`512m`, `1.5g`, `1GiB`, or bytes -> bytes."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _wrong("memory")
+    found = re.fullmatch(
+        r"(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]?)(?:i?b)?", str(value).strip(), re.IGNORECASE | re.ASCII
+    )
+    if found is None:
+        raise _wrong("memory")
+    count = int(float(found.group(1)) * _UNITS[found.group(2).lower()])
+    if count < LEAST_MEMORY:
+        raise _wrong("memory_small", least="128m", hint="" if found.group(2) else "memory_unit")
+    if count > MOST_MEMORY:
+        raise _wrong("memory_big", most="1t")
+    return count
+
+
+def project(text: str) -> str:
+    """The beginning of all names on the engine: Docker's own rule, in lower case, at most 40 characters."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", text):
+        return text
+    better = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:40]
+    raise _wrong("project", better=better, hint="did_you_mean" if better else "")
+
+
+def image(text: str | None) -> str | None:
+    """The form of an image reference; whether it exists is the engine's to say."""
+    if text is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}", text):
+        raise _wrong("image")
+    return text
+
+
+def url(text: str) -> str:
+    parts = _split(text)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or _has_space(text):
+        raise _wrong("url")
+    if parts.username is not None:
+        raise _wrong("url_credentials")
+    return text
+
+
+def timezone(name: str | None) -> str | None:
+    """A name of the time zone database. Where the host has no database, only the form is checked."""
+    if name is None:
+        return None
+    if re.fullmatch(r"[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}", name) and (_zone(name) or not _zones()):
+        return name
+    better = nearest(name, tuple(_zones()))
+    raise _wrong("timezone", better=better, hint="did_you_mean" if better else "")
+
+
+def locale(name: str | None) -> str | None:
+    """A language tag as browsers know them: `tr`, `tr-TR`, `zh-Hant-TW`."""
+    pattern = r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?"
+    if name is None or re.fullmatch(pattern, name):
+        return name
+    language, *rest = re.split(r"[-_]", name.split(".")[0])
+    better = "-".join(
+        [language.lower(), *(each.title() if len(each) == 4 else each.upper() for each in rest)]
+    )
+    known = re.fullmatch(pattern, better)
+    raise _wrong("locale", better=better if known else "", hint="did_you_mean" if known else "")
+
+
+def proxy(value: object) -> Proxy | None:
+    """`http://user:password@host:8080`, `socks5://host:1080` -> address and credentials apart."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "text expected")
+    parts = _split(value)
+    if (
+        parts is None
+        or parts.scheme not in ("http", "https", "socks5")
+        or not parts.hostname
+        or _has_space(value)
+    ):
+        raise _wrong("proxy")
+    try:
+        port = parts.port
+    except ValueError:
+        raise _wrong("proxy_port") from None
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise _wrong("proxy_path")
+    if parts.username is not None and parts.scheme == "socks5":
+        raise _wrong("proxy_socks_credentials")
+    if parts.username == "":
+        raise _wrong("proxy")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    server = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+    if parts.username is None:
+        return Proxy(server)
+    return Proxy(server, unquote(parts.username), unquote(parts.password or ""))
+
+
+def browser_args(args: tuple[str, ...]) -> tuple[str, ...]:
+    """Switches only, and none that takes away the session's folder or, unseen, the sandbox."""
+    for each in args:
+        name = each.split("=", 1)[0]
+        if not re.fullmatch(r"--?[A-Za-z0-9][A-Za-z0-9-]*", name):
+            raise _wrong("browser_arg", text=each)
+        if name in ("--no-sandbox", "--disable-setuid-sandbox", "--disable-seccomp-filter-sandbox"):
+            raise _wrong("browser_arg_sandbox", text=name)
+        if name in (
+            "--user-data-dir",
+            "--profile-directory",
+            "--remote-debugging-port",
+            "--remote-debugging-pipe",
+        ):
+            raise _wrong("browser_arg_taken", text=name)
+    return args
+
+
+def _split(text: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(text)
+        _ = parts.hostname
+    except ValueError:
+        return None
+    return parts
+
+
+def _has_space(text: str) -> bool:
+    return any(each.isspace() or ord(each) < 32 for each in text)
+
+
+def _zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@cache
+def nearest(text: str, known: tuple[str, ...]) -> str:
+    """The known name that was probably meant; compared without case and without `-` or `_`."""
+
+    def plain(name: str) -> str:
+        return re.sub(r"[-_ ]", "", name).lower()
+
+    by_plain = {plain(each): each for each in sorted(known, reverse=True)}
+    found = get_close_matches(plain(text), by_plain, n=1, cutoff=0.6)
+    if found:
+        return by_plain[found[0]]
+    cities = {plain(each.rsplit("/", 1)[-1]): each for each in sorted(known, reverse=True) if "/" in each}
+    found = get_close_matches(plain(text), cities, n=1, cutoff=0.8)
+    return cities[found[0]] if found else ""
