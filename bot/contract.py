@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from enum import Enum, IntEnum, StrEnum
+from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-SETTINGS_VARIABLE = "BOT_SETTINGS"
+from bot.names import CONTAINER_SOCKET as CONTAINER_SOCKET
+from bot.names import SETTINGS_VARIABLE as SETTINGS_VARIABLE
+from bot.names import BotExit as BotExit
+
 CLIENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,63}$"
 WHATSAPP_URL = "https://web.whatsapp.com/"
 
 SESSION_MOUNT = "/session"
-CONTAINER_SOCKET = "/tmp/oturum.sock"  # noqa: S108  the container's own tmpfs
 CONTAINER_HTTP_PORT = 9464
 BOT_UID = 10001
 STOP_GRACE_SECONDS = 20
@@ -142,21 +144,6 @@ class QrCause(StrEnum):
     FIRST_PAIRING = "first_pairing"
     LOGOUT = "logout"
     SESSION_LOST = "session_lost"
-
-
-class BotExit(IntEnum):
-    """Exit codes of `python -m bot` and of `python -m bot ctl`."""
-
-    OK = 0
-    FAILED = 1
-    BAD_SETTINGS = 2
-    NO_QR = 3
-    NOT_RUNNING = 4
-    REFUSED = 5
-    SESSION_UNUSABLE = 10
-    SESSION_IN_USE = 11
-    BROWSER_UNUSABLE = 12
-    PORT_IN_USE = 13
 
 
 def is_client_id(text: str) -> bool:
