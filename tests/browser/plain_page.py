@@ -1,7 +1,7 @@
 """A second, much plainer stand-in for WhatsApp Web, written from the published facts, not from the simulator.
 
 It exists so that the bot is never fitted to one page: any of its modules, its DOM marks or its QR's data
-attribute can be left out. One page, one device, no cryptography: what counts is what the bot makes of signals.
+attribute can be left out. One page, one device, no cryptography: only signals count.
 """
 
 from __future__ import annotations
