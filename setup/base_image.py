@@ -28,7 +28,10 @@ PUBLIC = f"debian:{CODENAME}-slim"
 _RAW = "oturum-base:raw"
 _PULL_ANSWER = 15.0
 _PULL_WHOLE = 600.0
-_LEFT_OUT = ("man", "info", "locale", "lintian")
+# Or else Perl comes along, for a program that moves old folders about.
+_MERGED_USR = "/usr/share/mmdebstrap/hooks/maybe-merged-usr"
+_LEFT_OUT = ("doc/*", "man/*", "info/*", "locale/*", "lintian/*")
+_KEPT = "doc/*/copyright"
 
 
 def is_there(tag: str = TAG) -> bool:
@@ -94,8 +97,9 @@ def _build_from_mirror() -> None:
         sources = Path(folder) / "debian.sources"
         sources.write_text(_own_sources(), encoding="utf-8")
         answer = run(
-            ["mmdebstrap", "--quiet", "--variant=apt", "--components=main"]
-            + [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT]
+            ["mmdebstrap", "--quiet", "--variant=apt", "--components=main", f"--hook-dir={_MERGED_USR}"]
+            + [f"--dpkgopt=path-exclude=/usr/share/{name}" for name in _LEFT_OUT]
+            + [f"--dpkgopt=path-include=/usr/share/{_KEPT}"]
             + [f"--aptopt={option}" for option in _apt_options()]
             + [CODENAME, str(tar), *([str(sources)] if sources.stat().st_size else [])]
         )
