@@ -230,5 +230,5 @@ class BotSettings(ContractModel):
         return json.dumps(self.model_dump(by_alias=True, exclude_defaults=True, mode="json"), sort_keys=True)
 
     @classmethod
-    def schema_json(cls) -> dict[str, Any]:
+    def json_schema(cls) -> dict[str, Any]:
         return cls.model_json_schema(by_alias=True)

@@ -170,12 +170,12 @@ def _judge(shot: Snapshot, state: str | None) -> tuple[Kind, bool]:
         return (Kind.UNLINKED if logout is LogoutReason.PHONE else Kind.CLIENT_LOGOUT), True
     if state in _STOPPERS:
         return _STOPPERS[state], True
-    if state is None and (kind := _stopper_on_screen(shot)):
+    if (state is None or state in _UNPAIRED) and (kind := _stopper_on_screen(shot)):
         return kind, True
     connected = _connected_votes(shot, state)
     if state == "CONNECTED" or (state is None and connected):
         return _judge_connected(shot, state, connected)
-    if state in _UNPAIRED or state is None:
+    if state in _UNPAIRED or state is None or (state == "PAIRING" and not shot.session_keys):
         votes = _unpaired_votes(shot, state)
         if votes:
             return Kind.NEEDS_QR, votes >= 2 or shot.session_keys is False
@@ -192,6 +192,8 @@ def _is_out(shot: Snapshot, state: str | None) -> bool:
 
 
 def _stopper_on_screen(shot: Snapshot) -> Kind | None:
+    if shot.qr_text or DomSign.QR in shot.dom:
+        return None
     if DomSign.BANNED in shot.dom:
         return Kind.BANNED
     if DomSign.UPDATE_BROWSER in shot.dom:
