@@ -18,6 +18,7 @@ from manager.fleet import Proxy
 
 LEAST_MEMORY = 128 * 1024 * 1024
 MOST_MEMORY = 1024**4
+LONGEST_NAME = 80
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
@@ -168,6 +169,9 @@ def _zones() -> frozenset[str]:
 @cache
 def nearest(text: str, known: tuple[str, ...]) -> str:
     """The known name that was probably meant; compared without case and without `-` or `_`."""
+
+    if len(text) > LONGEST_NAME:
+        return ""
 
     def plain(name: str) -> str:
         return re.sub(r"[-_ ]", "", name).lower()

@@ -124,12 +124,12 @@ def decode(content: bytes, file: str) -> str:
 
 
 def parse(content: bytes, file: str, variables: Variables) -> Fleet:
-    root = yamlsource.compose(decode(content, file), file)
+    root, problems = yamlsource.compose(decode(content, file), file)
     if isinstance(root, Scalar) and root.plain and yamlsource.meaning(root.text) is None:
         raise ConfigErrors([ConfigProblem(file, "empty")])
     filling = _Filling(file, variables)
     data = filling.data(root, "", literal=False)
-    problems = filling.problems
+    problems += filling.problems
     try:
         found: BotsFile | None = BotsFile.model_validate(data, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:

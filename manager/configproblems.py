@@ -41,7 +41,9 @@ class ConfigErrors(Exception):
     def __init__(self, problems: Iterable[ConfigProblem]) -> None:
         known: dict[tuple[object, ...], ConfigProblem] = {}
         for each in problems:
-            known.setdefault((each.file, each.line, each.column, each.path, each.key), each)
+            # What an alias repeats is one mistake. A key missing there may be missing for several reasons.
+            path = each.path if each.key == "required" else ""
+            known.setdefault((each.file, each.line, each.column, path, each.key), each)
         self.problems = tuple(sorted(known.values(), key=lambda each: (each.file, each.line, each.column)))
         super().__init__(self.problems)
 

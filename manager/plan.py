@@ -132,12 +132,15 @@ def make_plan(
     lanes: list[Lane] = []
     notes: list[Note] = []
     for spec in wanted:
-        lane = _plan_client(spec, by_client.get(spec.client_id, []), observed)
+        found = by_client.get(spec.client_id, [])
+        lane = _plan_client(spec, found, observed)
         obstacle = _obstacle(spec, observed) if lane else None
         if obstacle:
             notes.append(obstacle)
         elif lane:
             lanes.append(lane)
+        elif any(each.state is ContainerState.RESTARTING for each in found):
+            notes.append(Note(spec.client_id, "restarting"))
     running = {spec.client_id for spec in desired}
     for client_id in sorted(by_client.keys() - running):
         if only is None or client_id in only:
@@ -274,8 +277,8 @@ def _is_wanted(found: ObservedContainer, spec: ContainerSpec, observed: Observed
         return False
     if found.state in (ContainerState.REMOVING, ContainerState.DEAD):
         return False
-    if found.state is ContainerState.CREATED and spec.secrets:
-        return False  # whoever made it may have died before the secrets were on the volume
+    if found.state is ContainerState.CREATED:
+        return not spec.secrets  # whoever made it may have died before they were on the volume
     return found.state.may_write or not _network_is_new(found, observed)
 
 

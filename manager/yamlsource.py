@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import yaml
 
@@ -18,7 +18,7 @@ from manager.configproblems import ConfigErrors, ConfigProblem
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 20
-MAX_NODES = 300_000
+MAX_NODES = 40_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
@@ -26,9 +26,8 @@ _KNOWN_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "null", "
 _MERGE = "<<"
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Zero-based. `index` counts characters from the file's beginning."""
+class Mark(Protocol):
+    """The parser's own. Zero-based; `index` counts characters from the file's beginning."""
 
     line: int
     column: int
@@ -70,9 +69,11 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
-def compose(text: str, file: str) -> Node:
-    """The one document in `text`. Raises ConfigErrors: broken YAML, tabs, duplicate keys, tags, several
-    documents, too deep, too many aliases, nothing in it."""
+def compose(text: str, file: str) -> tuple[Node, list[ConfigProblem]]:
+    """The one document in `text`, and what is wrong with it but hinders no further reading (duplicate keys).
+
+    Raises ConfigErrors: broken YAML, tabs, tags, several documents, too deep, an alias bomb, nothing in it.
+    """
     builder = _Builder(file)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
@@ -81,9 +82,7 @@ def compose(text: str, file: str) -> Node:
         raise ConfigErrors([*builder.problems, *_syntax_problems(error, text, file)]) from None
     if builder.root is None:
         raise ConfigErrors([ConfigProblem(file, "empty")])
-    if builder.problems:
-        raise ConfigErrors(builder.problems)
-    return builder.root
+    return builder.root, builder.problems
 
 
 class _Builder:
@@ -96,24 +95,20 @@ class _Builder:
         self._unfinished: set[int] = set()
         self._count = 0
 
-    def take(self, event: yaml.Event) -> None:
+    def take(self, event: Any) -> None:
+        start, end = event.start_mark, event.end_mark
+        if isinstance(event, yaml.NodeEvent):
+            self._check_tag(event, getattr(event, "tag", None))
         match event:
             case yaml.ScalarEvent():
-                self._check_tag(event, event.tag)
                 plain = event.style in (None, "") and event.tag is None
-                self._add(
-                    Scalar(_mark(event.start_mark), _mark(event.end_mark), event.value, plain), event.anchor
-                )
+                self._add(Scalar(start, end, event.value, plain), event.anchor)
             case yaml.SequenceStartEvent():
-                self._check_tag(event, event.tag)
-                start = _mark(event.start_mark)
-                self._begin(Sequence(start, start, bool(event.flow_style)), event.anchor)
+                self._begin(Sequence(start, end, bool(event.flow_style)), event.anchor)
             case yaml.MappingStartEvent():
-                self._check_tag(event, event.tag)
-                start = _mark(event.start_mark)
-                self._begin(Mapping(start, start, bool(event.flow_style)), event.anchor)
+                self._begin(Mapping(start, end, bool(event.flow_style)), event.anchor)
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
-                self._finish(_mark(event.end_mark))
+                self._finish(end)
             case yaml.AliasEvent():
                 self._alias(event)
             case yaml.DocumentStartEvent():
@@ -136,14 +131,14 @@ class _Builder:
         if self._open:
             self._open[-1].node.weight += frame.node.weight
 
-    def _alias(self, event: yaml.AliasEvent) -> None:
+    def _alias(self, event: Any) -> None:
         node = self._anchors.get(str(event.anchor))
         if node is None:
             self._stop("unknown_anchor", event, name=event.anchor)
         if id(node) in self._unfinished:
             self._stop("endless_alias", event, name=event.anchor)
         weight = 1 if isinstance(node, Scalar) else node.weight
-        self._grow(weight, _mark(event.start_mark))
+        self._grow(weight, event.start_mark)
         if self._open:
             self._open[-1].node.weight += weight
         self._place(node)
@@ -196,12 +191,12 @@ class _Builder:
                 for key, pair in each.entries.items():
                     mapping.entries.setdefault(key, pair)
 
-    def _check_tag(self, event: yaml.NodeEvent, tag: str | None) -> None:
+    def _check_tag(self, event: Any, tag: str | None) -> None:
         if tag is not None and tag != "!" and tag not in _KNOWN_TAGS:
             self._stop("tag", event, tag=tag.replace(_TAG, "!!"))
 
-    def _stop(self, kind: str, event: yaml.Event, **values: object) -> NoReturn:
-        raise ConfigErrors([*self.problems, self._problem(kind, _mark(event.start_mark), **values)])
+    def _stop(self, kind: str, event: Any, **values: object) -> NoReturn:
+        raise ConfigErrors([*self.problems, self._problem(kind, event.start_mark, **values)])
 
     def _problem(self, kind: str, where: Mark, **values: object) -> ConfigProblem:
         return ConfigProblem(self.file, kind, where.line + 1, where.column + 1, values=values)
@@ -211,10 +206,6 @@ class _Builder:
 class _Frame:
     node: Sequence | Mapping
     key: Scalar | None = None
-
-
-def _mark(mark: Any) -> Mark:
-    return Mark(mark.line, mark.column, mark.index)
 
 
 # ---- what went wrong, in words
