@@ -31,6 +31,8 @@ class OwnEngine:
         with (self._folder / "dockerd.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    # `--bridge=none` takes docker0 away: not from the shared engine, please.
+                    *("unshare", "--net", "--"),
                     "dockerd",
                     f"--data-root={self._folder}/data",
                     f"--exec-root={self._folder}/exec",
