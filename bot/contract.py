@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from bot.names import CONTAINER_SOCKET as CONTAINER_SOCKET
-from bot.names import SETTINGS_VARIABLE as SETTINGS_VARIABLE
-from bot.names import BotExit as BotExit
+from bot.names import CONTAINER_SOCKET as CONTAINER_SOCKET  # noqa: PLC0414  ours to the outside
+from bot.names import SETTINGS_VARIABLE as SETTINGS_VARIABLE  # noqa: PLC0414  ours to the outside
+from bot.names import BotExit as BotExit  # noqa: PLC0414  ours to the outside
 
 CLIENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,63}$"
 WHATSAPP_URL = "https://web.whatsapp.com/"

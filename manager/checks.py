@@ -6,6 +6,7 @@ Each check returns the value or raises PydanticCustomError, whose type is a key 
 from __future__ import annotations
 
 import re
+import unicodedata
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -48,7 +49,10 @@ def project(text: str) -> str:
     """The beginning of all names on the engine: Docker's own rule, in lower case, at most 40 characters."""
     if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", text):
         return text
-    better = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:40]
+    latin = (
+        unicodedata.normalize("NFKD", text[:200].lower().replace("ı", "i")).encode("ascii", "ignore").decode()
+    )
+    better = re.sub(r"[^a-z0-9_-]+", "-", latin).strip("-_")[:40]
     raise _wrong("project", better=better, hint="did_you_mean" if better else "")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -30,6 +31,7 @@ from manager.yamlsource import Node, Scalar
 
 Model = TypeVar("Model", bound=ContractModel)
 
+MOST_TOLD = 500
 DEFAULT_PROJECT = "oturum"
 DEFAULT_MEMORY = 768 * 1024 * 1024
 
@@ -130,16 +132,18 @@ def parse(content: bytes, file: str, variables: Variables) -> Fleet:
     filling = _Filling(file, variables)
     data = filling.data(root, "", literal=False)
     problems += filling.problems
+    more = 0
     try:
         found: BotsFile | None = BotsFile.model_validate(data, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         found = None
         flawed = {(each.line, each.column) for each in problems}
         said = configwords.problems(error, root, file)
-        problems += [each for each in said if (each.line, each.column) not in flawed]
+        problems += [each for each in islice(said, MOST_TOLD) if (each.line, each.column) not in flawed]
+        more = max(0, error.error_count() - MOST_TOLD)
     problems += _duplicates(root, data, file)
     if problems or found is None:
-        raise ConfigErrors(problems)
+        raise ConfigErrors(problems[:MOST_TOLD], more + max(0, len(problems) - MOST_TOLD))
     bots = tuple(_merged(found.defaults, entry) for entry in found.bots)
     return Fleet(found.project, found.image, bots)
 

@@ -38,17 +38,20 @@ class ConfigProblem:
 class ConfigErrors(Exception):
     """Everything that is wrong, in the file's order. `str()` gives the English lines."""
 
-    def __init__(self, problems: Iterable[ConfigProblem]) -> None:
+    def __init__(self, problems: Iterable[ConfigProblem], more: int = 0) -> None:
+        """`more`: how many further ones were found and are only counted."""
         known: dict[tuple[object, ...], ConfigProblem] = {}
         for each in problems:
             # What an alias repeats is one mistake. A key missing there may be missing for several reasons.
             path = each.path if each.key == "required" else ""
-            known.setdefault((each.file, each.line, each.column, path, each.key), each)
+            known.setdefault((each.file, each.line, each.column, path, each.key, repr(each.values)), each)
+        self.more = more
         self.problems = tuple(sorted(known.values(), key=lambda each: (each.file, each.line, each.column)))
         super().__init__(self.problems)
 
     def lines(self, say: Catalogue) -> list[str]:
-        return [problem.say(say) for problem in self.problems]
+        lines = [problem.say(say) for problem in self.problems]
+        return [*lines, say("config.more", count=self.more)] if self.more else lines
 
     def __str__(self) -> str:
         return "\n".join(self.lines(catalogue("en")))

@@ -10,6 +10,7 @@ from pathlib import Path
 from manager.configproblems import ConfigErrors, ConfigProblem
 
 MAX_ENV_BYTES = 1024 * 1024
+MOST_PLACES = 100
 
 _PLACE = re.compile(r"\$\$\{|\$\{(?P<inside>[^{}]*)(?P<end>\}?)")
 _INSIDE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?", re.DOTALL)
@@ -29,6 +30,8 @@ def expand(text: str, lookup: Callable[[str], str | None]) -> tuple[str, list[Fl
     The default is taken when the variable is not set, or empty. Every flaw is reported, not only the first.
     """
     flaws: list[Flaw] = []
+    if text.count("${") > MOST_PLACES:
+        return "", [Flaw("many_placeholders", {"limit": MOST_PLACES})]
 
     def fill(found: re.Match[str]) -> str:
         if found.group(0) == "$${":

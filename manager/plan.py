@@ -19,7 +19,7 @@ from typing import Protocol
 
 from bot.contract import LABEL_SPEC_HASH
 from manager.observed import ContainerState, Observed, ObservedContainer
-from manager.spec import SECRET_PREFIX, ContainerSpec, container_name, readable_settings
+from manager.spec import SECRET_PREFIX, ContainerSpec, container_name, readable_settings, volume_name
 
 
 class Say(Protocol):
@@ -134,10 +134,11 @@ def make_plan(
     for spec in wanted:
         found = by_client.get(spec.client_id, [])
         lane = _plan_client(spec, found, observed)
-        obstacle = _obstacle(spec, observed) if lane else None
+        obstacle = (_stranger(spec, observed) or _other_bot(spec, observed)) if lane else None
         if obstacle:
             notes.append(obstacle)
-        elif lane:
+            lane = () if _stranger(spec, observed) else _without_start(lane)
+        if lane:
             lanes.append(lane)
         elif any(each.state is ContainerState.RESTARTING for each in found):
             notes.append(Note(spec.client_id, "restarting"))
@@ -163,14 +164,15 @@ def plan_restart(observed: Observed, only: frozenset[str] | None = None) -> Plan
     lanes: list[Lane] = []
     notes: list[Note] = []
     for client_id, group in _chosen(observed, only):
-        keep = next(
-            (each for each in group if each.name == container_name(observed.project, client_id)), None
-        )
-        startable = (ContainerState.EXITED, ContainerState.CREATED)
-        if keep is None or not (keep.state.may_write or keep.state in startable):
+        own = (container_name(observed.project, client_id), volume_name(observed.project, client_id))
+        keep = next((each for each in group if (each.name, each.volume) == own), None)
+        if keep is None or not _can_start(keep, observed):
             notes.append(Note(client_id, "needs_up", blocking=True))
-        elif keep.volume in observed.volume_users:
-            notes.append(_volume_in_use(client_id, keep.volume or "", observed))
+        elif obstacle := (
+            _stranger_on_volume(client_id, own[1], observed)
+            or _other_bot_on_volume(client_id, own[1], observed)
+        ):
+            notes.append(obstacle)
         else:
             cause = Cause("restart")
             lane = [_step(ActionKind.STOP, each, cause) for each in group if each.state.may_write]
@@ -282,6 +284,13 @@ def _is_wanted(found: ObservedContainer, spec: ContainerSpec, observed: Observed
     return found.state.may_write or not _network_is_new(found, observed)
 
 
+def _can_start(found: ObservedContainer, observed: Observed) -> bool:
+    """As it is. A container that was only created may lack its secrets: `up` knows, a restart doesn't."""
+    if found.state is ContainerState.EXITED:
+        return not _network_is_new(found, observed)
+    return found.state.may_write
+
+
 def _network_is_new(found: ObservedContainer, observed: Observed) -> bool:
     """A stopped container keeps its network's id; when that was made anew, the engine cannot start it."""
     if not observed.network_exists:
@@ -318,28 +327,42 @@ def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Change, ..
     return tuple(Change(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key))
 
 
-def _obstacle(spec: ContainerSpec, observed: Observed) -> Note | None:
-    """What forbids every step for this client: a name or a volume that is not ours, or in somebody's use."""
+def _stranger(spec: ContainerSpec, observed: Observed) -> Note | None:
+    """What is not ours stands in the way. Then nothing is done: what runs of this bot goes on running."""
     if spec.name in observed.foreign_names:
         return Note(spec.client_id, "name_taken", {"name": spec.name}, blocking=True)
     if spec.volume in observed.foreign_volumes:
         return Note(spec.client_id, "foreign_volume", {"volume": spec.volume}, blocking=True)
-    if spec.volume in observed.volume_users:
-        return _volume_in_use(spec.client_id, spec.volume, observed)
+    return _stranger_on_volume(spec.client_id, spec.volume, observed)
+
+
+def _stranger_on_volume(client_id: str, volume: str, observed: Observed) -> Note | None:
+    if volume not in observed.volume_users:
+        return None
+    values = {"volume": volume, "name": observed.volume_users[volume]}
+    return Note(client_id, "volume_in_use", values, blocking=True)
+
+
+def _other_bot(spec: ContainerSpec, observed: Observed) -> Note | None:
+    """A container of another bot of ours stands in the way, which that bot's own lane may take away."""
     for each in observed.containers:
-        if each.client_id == spec.client_id:
-            continue
-        if each.name == spec.name:
+        if each.name == spec.name and each.client_id != spec.client_id:
             return Note(spec.client_id, "name_of_other", {"name": each.name, "other": each.client_id}, True)
-        if each.volume == spec.volume and each.state.may_write:
-            values = {"volume": spec.volume, "name": each.name, "other": each.client_id}
-            return Note(spec.client_id, "volume_of_other", values, True)
+    return _other_bot_on_volume(spec.client_id, spec.volume, observed)
+
+
+def _other_bot_on_volume(client_id: str, volume: str, observed: Observed) -> Note | None:
+    for each in observed.containers:
+        if each.volume == volume and each.client_id != client_id and each.state.may_write:
+            values = {"volume": volume, "name": each.name, "other": each.client_id}
+            return Note(client_id, "volume_of_other", values, blocking=True)
     return None
 
 
-def _volume_in_use(client_id: str, volume: str, observed: Observed) -> Note:
-    values = {"volume": volume, "name": observed.volume_users[volume]}
-    return Note(client_id, "volume_in_use", values, blocking=True)
+def _without_start(lane: Lane) -> Lane:
+    """Only what clears wrong containers away: two bots may each hold what the other needs."""
+    removed = {action.target for action in lane if action.kind is ActionKind.REMOVE}
+    return tuple(action for action in lane if action.target in removed)
 
 
 def _leftover_volumes(observed: Observed, known: Iterable[str]) -> list[Note]:

@@ -200,8 +200,15 @@ def _readable(project: str, bot: Bot, image_id: str, confinement: str) -> dict[s
     for group, model in (("reconnect", bot.reconnect), ("browser", bot.browser)):
         chosen = model.model_dump(by_alias=True, exclude_defaults=True, mode="json")
         for name, value in chosen.items():
-            seen[f"{group}.{name}"] = value if isinstance(value, str) else json.dumps(value)
+            seen[f"{group}.{name}"] = _written(value)
     return seen
+
+
+def _written(value: object) -> str:
+    """As bots.yaml writes it: `20` also where it is kept as 20.0."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _digest(project: str, client_id: str, secret: str) -> str:

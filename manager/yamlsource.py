@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol
 
 import yaml
@@ -170,17 +170,28 @@ class _Builder:
             frame.key = node
         else:
             self._pair(frame.node, frame.key, node)
-            frame.key = None
+            frame.name, frame.key = frame.key.text, None
 
     def _pair(self, mapping: Mapping, key: Scalar, value: Node) -> None:
         if key.plain and key.text == _MERGE:
             mapping.merges.append(value)
         elif key.text in mapping.own:
             first = mapping.entries[key.text][0].start.line + 1
-            self.problems.append(self._problem("duplicate_key", key.start, name=key.text, first=first))
+            problem = self._problem("duplicate_key", key.start, name=key.text, first=first)
+            self.problems.append(replace(problem, path=self._path(key.text)))
         else:
             mapping.own.add(key.text)
             mapping.entries[key.text] = (key, value)
+
+    def _path(self, key: str) -> str:
+        """Where the parser is: `bots[1].memory`."""
+        path = ""
+        for frame in self._open[:-1]:
+            if isinstance(frame.node, Sequence):
+                path += f"[{len(frame.node.items) - 1}]"
+            else:
+                path += f".{frame.name}" if path else frame.name
+        return f"{path}.{key}" if path else key
 
     def _merge(self, mapping: Mapping) -> None:
         """YAML 1.1's `<<`: own keys win, then the first of several merged mappings."""
@@ -204,8 +215,11 @@ class _Builder:
 
 @dataclass(slots=True)
 class _Frame:
+    """A collection that is being read. `key` waits for its value; `name`: key of the last value begun."""
+
     node: Sequence | Mapping
     key: Scalar | None = None
+    name: str = ""
 
 
 # ---- what went wrong, in words

@@ -75,7 +75,8 @@ def test_an_engine_that_dies_in_the_middle_of_up(own: OwnEngine) -> None:
         assert caught.value.problem is EngineProblem.UNREACHABLE
 
         own.start()
-        assert reconcile.up(fleet, Engine(own.host)).ok
+        finished = reconcile.up(fleet, Engine(own.host))
+        assert finished.ok, (finished.errors, finished.notes)
         volumes = {f"died{number}-session-{name}": 1 for name in ("one", "two", "three")}
         assert {name: count for name, count in running(own).items() if name in volumes} == volumes
         assert reconcile.up(fleet, Engine(own.host)).nothing_to_do

@@ -1,0 +1,192 @@
+"""Is the session's folder fit to keep a session? Asked before anything is written to it that matters."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import stat
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+
+from bot.contract import SESSION_MOUNT, BotExit
+from bot.problem import Problem
+
+MIN_FREE_BYTES = 16 * 1024**2
+MIN_FREE_INODES = 256
+_DEEPEST_LOOK = 4000
+
+
+class SessionProblem(StrEnum):
+    NOT_MADE = "not_made"
+    NOT_A_FOLDER = "not_a_folder"
+    PERMISSION = "permission"
+    READ_ONLY = "read_only"
+    NO_SPACE = "no_space"
+    NO_INODES = "no_inodes"
+    FSYNC = "fsync"
+    NO_LOCKS = "no_locks"
+    LOCKED = "locked"
+    OTHER = "other"
+
+
+class SessionError(Problem):
+    section: ClassVar[str] = "session_problem"
+
+    def __init__(self, problem: SessionProblem, path: Path, **values: object) -> None:
+        code = BotExit.SESSION_IN_USE if problem is SessionProblem.LOCKED else BotExit.SESSION_UNUSABLE
+        super().__init__(problem, code, path=path, **values)
+
+
+_BY_ERRNO = {
+    errno.EACCES: SessionProblem.PERMISSION,
+    errno.EPERM: SessionProblem.PERMISSION,
+    errno.EROFS: SessionProblem.READ_ONLY,
+    errno.ENOSPC: SessionProblem.NO_SPACE,
+    errno.EDQUOT: SessionProblem.NO_SPACE,
+    errno.ENOTDIR: SessionProblem.NOT_A_FOLDER,
+    errno.EIO: SessionProblem.FSYNC,
+}
+
+
+def session_error(error: OSError, folder: Path, client_id: str) -> SessionError:
+    """What the operating system refused, in words with the command that mends it."""
+    problem = _BY_ERRNO.get(error.errno or 0, SessionProblem.OTHER)
+    path = Path(os.fsdecode(error.filename)) if error.filename is not None else folder
+    reason = error.strerror or str(error)
+    match problem:
+        case SessionProblem.PERMISSION:
+            return _permission(path, folder, client_id, reason)
+        case SessionProblem.NO_SPACE:
+            return _no_space(folder)
+        case _:
+            return SessionError(problem, path, reason=reason)
+
+
+def check(folder: Path, client_id: str) -> None:
+    """Makes the folder where it is missing and tries what a session needs. Raises SessionError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except FileExistsError:
+        raise SessionError(SessionProblem.NOT_A_FOLDER, folder) from None
+    except OSError as error:
+        raise _not_made(error, folder, client_id) from error
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            raise SessionError(SessionProblem.READ_ONLY, folder)
+        raise _permission(folder, folder, client_id, os.strerror(errno.EACCES))
+    _check_room(folder)
+    _check_writing(folder, client_id)
+    _check_content(folder, client_id)
+
+
+def free_bytes(folder: Path) -> int:
+    """What an ordinary user may still write to the file system of `folder`."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def _not_made(error: OSError, folder: Path, client_id: str) -> SessionError:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        parent = next(each for each in folder.parents if each.exists())
+        return _permission(parent, parent, client_id, error.strerror or "", SessionProblem.NOT_MADE)
+    return session_error(error, folder, client_id)
+
+
+def _check_room(folder: Path) -> None:
+    if free_bytes(folder) < MIN_FREE_BYTES:
+        raise _no_space(folder)
+    found = os.statvfs(folder)
+    # A file system without a fixed number of inodes reports none at all.
+    if found.f_files and found.f_favail < MIN_FREE_INODES:
+        raise SessionError(SessionProblem.NO_INODES, folder, free=found.f_favail, needed=MIN_FREE_INODES)
+
+
+def _check_writing(folder: Path, client_id: str) -> None:
+    attempt = folder / f".preflight-{os.getpid()}"
+    try:
+        with attempt.open("wb") as file:
+            file.write(os.urandom(4096))
+            file.flush()
+            _sync(file.fileno(), folder)
+    except OSError as error:
+        raise session_error(error, folder, client_id) from error
+    finally:
+        try:
+            attempt.unlink(missing_ok=True)
+        except OSError as error:
+            raise session_error(error, folder, client_id) from error
+
+
+def _sync(descriptor: int, folder: Path) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise SessionError(SessionProblem.FSYNC, folder, reason=error.strerror or str(error)) from error
+
+
+def _check_content(folder: Path, client_id: str) -> None:
+    """What stands there already must be ours to change: one file of another owner can cost the session later."""
+    looked = 0
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            looked += 1
+            if looked > _DEEPEST_LOOK:
+                return
+            path = Path(parent, name)
+            if path.is_symlink() or path.parent == folder / "secrets":
+                continue
+            wanted = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
+            if path.exists() and not os.access(path, wanted):
+                raise _permission(path, folder, client_id, os.strerror(errno.EACCES))
+
+
+def _no_space(folder: Path) -> SessionError:
+    return SessionError(
+        SessionProblem.NO_SPACE,
+        folder,
+        free=_megabytes(free_bytes(folder)),
+        needed=_megabytes(MIN_FREE_BYTES),
+    )
+
+
+def _permission(
+    path: Path,
+    folder: Path,
+    client_id: str,
+    reason: str,
+    problem: SessionProblem = SessionProblem.PERMISSION,
+) -> SessionError:
+    try:
+        found = path.stat()
+        owner, mode = f"{found.st_uid}:{found.st_gid}", stat.filemode(found.st_mode)
+    except OSError:
+        owner = mode = "?"
+    user = f"{os.geteuid()}:{os.getegid()}"
+    return SessionError(
+        problem,
+        path,
+        reason=reason,
+        owner=owner,
+        mode=mode,
+        user=user,
+        command=_command(folder, client_id, user),
+    )
+
+
+def _command(folder: Path, client_id: str, user: str) -> str:
+    """Gives the folder to the bot's user. Of a container's volume only the host can do that, beside the container."""
+    if folder != Path(SESSION_MOUNT):
+        return f"sudo chown -R {user} {shlex.quote(str(folder))}"
+    return (
+        f"c=$(docker ps -aqf label=io.oturum.client-id={client_id} | head -n 1); docker run --rm --user 0 "
+        f"--volumes-from $c $(docker inspect -f '{{{{.Image}}}}' $c) "
+        f"sh -c 'chown -R {user} {SESSION_MOUNT} && chmod -R u+rwX {SESSION_MOUNT}'"
+    )
+
+
+def _megabytes(number: int) -> str:
+    return f"{number / 1024**2:.0f} MiB"

@@ -1,0 +1,394 @@
+"""Performs what the lifecycle asks for, and tells it what came of it.
+
+One loop hands events to the lifecycle. Quick effects are performed at once; those that take time (the browser, moving
+files) go one after the other through the operator. Closing the browser abandons whatever the browser was doing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot import episode
+from bot import stimuli as s
+from bot.browser import Browser, BrowserError, NavigationError, ProbeError
+from bot.contract import BotExit, BotSettings, EventName, Level, QrCause, State
+from bot.events import EventLog
+from bot.lifecycle import Lifecycle, Page
+from bot.metrics import BotMetrics
+from bot.problem import Problem
+from bot.session import Session
+from bot.signals import Snapshot, believe
+from bot.text import Catalogue
+
+_ABANDONABLE = (s.Launch, s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
+_SLOW = (*_ABANDONABLE, s.CloseBrowser, s.MarkLoggedOut, s.SetAside, s.RestoreGeneration, s.TakeGeneration, s.Exit)
+_SETTLED = (State.READY, State.WAITING_FOR_QR_SCAN, State.CONFLICT, State.BANNED, State.OUTDATED, State.PROXY_BLOCKED)
+_BRISK_SECONDS = 0.5
+_CLOSE_SECONDS = 12
+_GENERATION_SECONDS = 5
+_WARNING_PAUSE = 60
+EPISODE_FILE = "episode.json"
+
+
+class Runner:
+    """One bot. `session` is open and locked; the runner closes the browser, its caller the session."""
+
+    def __init__(
+        self, settings: BotSettings, session: Session, log: EventLog, metrics: BotMetrics, say: Catalogue
+    ) -> None:
+        self.settings, self.session, self.log, self.metrics, self.say = settings, session, log, metrics, say
+        self.lifecycle = Lifecycle(settings.reconnect, random.random)
+        self.browser: Browser | None = None
+        self.shot: Snapshot | None = None
+        self.qr_text: str | None = None
+        self.qr_number = 0
+        self.qr_since: datetime | None = None
+        self.qr_changed = asyncio.Event()
+        self.state_since = datetime.now(UTC)
+        self.connected_since: datetime | None = None
+        self._queue: asyncio.Queue[tuple[int | None, s.Event]] = asyncio.Queue()
+        self._operations: deque[s.Effect] = deque()
+        self._operation_there = asyncio.Event()
+        self._current: tuple[s.Effect, asyncio.Task[None]] | None = None
+        self._launch = 0  # of the browser we listen to; a higher number silences what older ones still say
+        self._watcher: asyncio.Task[None] | None = None
+        self._look_now = asyncio.Event()
+        self._closed_cleanly = False
+        self._storage_told: dict[str, float] = {}
+        self._exit: BotExit | None = None
+        self._episode_file = session.folder / EPISODE_FILE
+        self._episode_requests = 0
+
+    # --- the loop ---------------------------------------------------------------------------------------
+
+    async def run(self) -> BotExit:
+        """Until a stop is asked for, or there can be no browser. Never leaves a browser behind."""
+        operator = asyncio.create_task(self._operate())
+        try:
+            self.post(self._started())
+            while self._exit is None:
+                self._handle(await self._next_event())
+            return self._exit
+        finally:
+            operator.cancel()
+            await self._close_browser()
+
+    def post(self, event: s.Event, launch: int | None = None) -> None:
+        self._queue.put_nowait((launch, event))
+
+    def stop(self, signal_name: str) -> None:
+        self.post(s.StopRequested(signal_name))
+
+    def _started(self) -> s.Started:
+        present = self.session.info().present
+        open_episode = None if present else episode.load(self._episode_file)
+        if open_episode is not None:
+            self._episode_requests = open_episode.requests
+            self.metrics.count(s.Tally.QR_REQUESTS, open_episode.cause.value, open_episode.requests)
+        self.metrics.set(self.metrics.session_present, float(present))
+        self.metrics.enter(State.STARTING)
+        return s.Started(
+            session_present=present,
+            store_created=self.session.created,
+            episode=open_episode.cause if open_episode else None,
+            episode_codes=open_episode.codes if open_episode else 0,
+        )
+
+    async def _next_event(self) -> s.Event:
+        while True:
+            wake_at = self.lifecycle.wake_at
+            timeout = None if wake_at is None else max(0.0, wake_at - time.monotonic())
+            try:
+                launch, event = await asyncio.wait_for(self._queue.get(), timeout)
+            except TimeoutError:
+                return s.Tick()
+            if launch is None or launch == self._launch:
+                return event
+
+    def _handle(self, event: s.Event) -> None:
+        effects = self.lifecycle.handle(event, time.monotonic())
+        slow_before = False
+        for effect in effects:
+            if isinstance(effect, s.CloseBrowser):
+                self._abandon()
+            if isinstance(effect, _SLOW) or (slow_before and isinstance(effect, s.Emit)):
+                slow_before = True
+                self._operations.append(effect)
+            else:
+                self._perform_now(effect)
+        if self._operations:
+            self._operation_there.set()
+
+    def _abandon(self) -> None:
+        self._launch += 1
+        self._operations = deque(op for op in self._operations if not isinstance(op, _ABANDONABLE))
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
+        if self._current is not None and isinstance(self._current[0], _ABANDONABLE):
+            self._current[1].cancel()
+
+    async def _operate(self) -> None:
+        while True:
+            await self._operation_there.wait()
+            if not self._operations:
+                self._operation_there.clear()
+                continue
+            effect = self._operations.popleft()
+            task = asyncio.create_task(self._perform(effect))
+            self._current = (effect, task)
+            await asyncio.wait([task])
+            self._current = None
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._operation_failed(effect, error)
+
+    def _operation_failed(self, effect: s.Effect, error: BaseException) -> None:
+        """What no adapter foresaw: the browser is taken for broken, the bot goes on with a new one."""
+        note = f"{type(effect).__name__}: {type(error).__name__}"
+        if isinstance(effect, s.Launch):
+            self.post(s.LaunchFailed(False, BotExit.BROWSER_UNUSABLE, note), self._launch)
+        elif isinstance(effect, _ABANDONABLE):
+            self.post(s.BrowserGone(note), self._launch)
+        elif isinstance(effect, s.SetAside | s.RestoreGeneration):
+            self.post(s.StorageFailed(f"{note}: {error}"))
+        else:
+            self._storage_warning(f"{note}: {error}")
+
+    # --- quick effects ----------------------------------------------------------------------------------
+
+    def _perform_now(self, effect: s.Effect) -> None:
+        match effect:
+            case s.Emit(name, level, key, fields):
+                self.log.emit(name, level, key, fields)
+            case s.Enter(old, new):
+                self._enter(old, new)
+            case s.Count(what, label):
+                self.metrics.count(what, label)
+            case s.Observe(what, seconds):
+                self.metrics.observe(what, seconds)
+            case s.ShowQr(text, number):
+                self._show_qr(text, number)
+            case s.OpenEpisode() | s.CloseEpisode():
+                self._episode_requests = 0
+                if isinstance(effect, s.CloseEpisode):
+                    episode.store(self._episode_file, None)
+            case s.MarkPaired(wid):
+                self._mark(lambda: self.session.mark_paired(wid))
+            case s.MarkReady():
+                version = self.browser.version if self.browser else None
+                self._mark(lambda: self.session.mark_ready(version))
+
+    def _enter(self, old: State, new: State) -> None:
+        self.state_since = datetime.now(UTC)
+        self.connected_since = self.state_since if new is State.READY else None
+        self.metrics.enter(new)
+        since = self.state_since.timestamp() if new is State.READY else 0
+        self.metrics.set(self.metrics.connected_since, since)
+        self.metrics.set(self.metrics.session_present, float(self.lifecycle.owns_session))
+        fields = {"from": old.value, "to": new.value}
+        self.log.emit(EventName.BOT_STATE, Level.INFO, "state", fields)
+
+    def _show_qr(self, text: str | None, number: int) -> None:
+        self.qr_text, self.qr_number = text, number
+        self.qr_since = datetime.now(UTC) if text is not None else None
+        self.qr_changed.set()
+        self.qr_changed = asyncio.Event()
+        cause = self.lifecycle.cause
+        if text is not None and cause is not None:
+            requests = self.metrics.value(s.Tally.QR_REQUESTS, cause.value)
+            episode.store(self._episode_file, episode.Episode(cause, requests, number))
+
+    def _mark(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except Problem as problem:
+            said = problem.say(self.say)
+            self._storage_warning(said.message, said.hint, said.fix)
+        except OSError as error:
+            self._storage_warning(str(error))
+        self.metrics.set(self.metrics.session_present, float(self.lifecycle.owns_session))
+
+    def _storage_warning(self, problem: str, hint: str = "", fix: str = "") -> None:
+        """Said once a minute at most: a full disk meets every write."""
+        now = time.monotonic()
+        if now - self._storage_told.get(problem, -_WARNING_PAUSE) < _WARNING_PAUSE:
+            return
+        self._storage_told[problem] = now
+        fields = {"problem": problem} | {k: v for k, v in (("hint", hint), ("fix", fix)) if v}
+        self.log.emit(EventName.STORAGE_WARNING, Level.WARNING, "storage_warning", fields)
+
+    def _mirror(self, launch: int, dump: dict[str, str]) -> None:
+        if launch == self._launch:
+            self._mark(lambda: self.session.store_mirror(dump))
+
+    # --- effects that take time -------------------------------------------------------------------------
+
+    async def _perform(self, effect: s.Effect) -> None:  # noqa: PLR0912  one arm an effect
+        match effect:
+            case s.Emit():
+                self._perform_now(effect)
+            case s.Launch():
+                await self._perform_launch()
+            case s.Navigate():
+                await self._go(reload=False)
+            case s.Reload():
+                await self._go(reload=True)
+            case s.CloseBrowser():
+                await self._close_browser()
+            case s.CheckNetwork():
+                await self._check_network()
+            case s.RefreshQr():
+                await self._refresh_qr()
+            case s.Takeover():
+                await self._ask_page(self._open_browser().takeover())
+            case s.Unlink():
+                ok = await self._ask_page(self._open_browser().unlink())
+                self.post(s.Unlinked(ok), self._launch)
+            case s.MarkLoggedOut(reason):
+                await asyncio.to_thread(self._mark, lambda: self.session.mark_logged_out(reason))
+            case s.SetAside(reason):
+                await self._set_aside(reason)
+            case s.RestoreGeneration(reason):
+                await self._restore_generation(reason)
+            case s.TakeGeneration():
+                await self._take_generation()
+            case s.Exit(code):
+                self._exit = code
+                self.post(s.Tick())
+
+    def _open_browser(self) -> Browser:
+        if self.browser is None:
+            raise ProbeError("no browser")
+        return self.browser
+
+    async def _ask_page(self, question: object) -> bool:
+        try:
+            return bool(await question)  # type: ignore[misc]
+        except ProbeError:
+            return False
+
+    async def _perform_launch(self) -> None:
+        self._launch += 1
+        launch = self._launch
+        info = self.session.info()
+        mirror = await asyncio.to_thread(self.session.load_mirror)
+        await asyncio.to_thread(self.session.sweep)
+        self.browser = Browser(
+            self.settings,
+            on_change=self._look_now.set,
+            on_crash=lambda: self.post(s.PageCrashed(), launch),
+            on_gone=lambda: self._gone(launch),
+            on_storage=lambda dump: self._mirror(launch, dump),
+        )
+        self._closed_cleanly = False
+        try:
+            await self.browser.launch(self.session.profile, mirror, written_by=info.browser_version)
+        except BrowserError as error:
+            said = error.say(self.say)
+            self.post(s.LaunchFailed(error.permanent, error.exit, said.message, said.hint, said.fix), launch)
+        else:
+            self.post(s.Launched(self.browser.version, mirror is not None), launch)
+
+    def _gone(self, launch: int) -> None:
+        note = self.browser.exit_note if self.browser else None
+        self.post(s.BrowserGone(note or ""), launch)
+
+    async def _go(self, *, reload: bool) -> None:
+        browser, launch = self._open_browser(), self._launch
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch(browser, launch))
+        try:
+            await (browser.reload() if reload else browser.navigate())
+        except NavigationError as error:
+            if self._watcher is not None:
+                self._watcher.cancel()
+                self._watcher = None
+            self.post(s.NavigationFailed(error.code), launch)
+        except ProbeError:
+            # Slow or hung: what the watcher hears (or doesn't) decides.
+            self.post(s.Navigated(), launch)
+        else:
+            self.post(s.Navigated(), launch)
+
+    async def _watch(self, browser: Browser, launch: int) -> None:
+        """Looks at the page every few seconds, and at once when it says that something changed."""
+        reconnect = self.settings.reconnect
+        while True:
+            self._look_now.clear()
+            try:
+                shot = await browser.snapshot(reconnect.probe_timeout)
+            except ProbeError:
+                if self.lifecycle.page is Page.OPEN:
+                    self.metrics.page_probe_failures.labels(self.settings.client_id).inc()
+                self.post(s.ProbeFailed(), launch)
+            else:
+                self.shot = shot
+                self.metrics.set(self.metrics.signals_missing, len(shot.missing))
+                self.post(s.SnapshotTaken(believe(shot)), launch)
+            settled = self.lifecycle.state in _SETTLED
+            pause = reconnect.probe_interval if settled else min(_BRISK_SECONDS, reconnect.probe_interval)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look_now.wait(), pause)
+
+    async def _check_network(self) -> None:
+        timeout = self.lifecycle.waits.network_check
+        launch = self._launch
+        reachable = await self._open_browser().reachable(timeout)
+        self.post(s.NetworkChecked(reachable), launch)
+
+    async def _refresh_qr(self) -> None:
+        launch = self._launch
+        ok = await self._ask_page(self._open_browser().refresh_qr())
+        self.post(s.QrRefreshed(ok), launch)
+
+    async def _close_browser(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
+        if self.browser is None:
+            return
+        browser, self.browser = self.browser, None
+        self.shot = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                self._closed_cleanly = bool(await browser.close())
+
+    async def _set_aside(self, reason: str) -> None:
+        try:
+            await asyncio.to_thread(self.session.set_aside, reason)
+        except Problem as problem:
+            said = problem.say(self.say)
+            self.post(s.StorageFailed(said.message, said.hint, said.fix))
+        except OSError as error:
+            self.post(s.StorageFailed(str(error)))
+
+    async def _restore_generation(self, reason: str) -> None:
+        try:
+            result = await asyncio.to_thread(self.session.restore_generation, reason)
+        except Problem as problem:
+            said = problem.say(self.say)
+            self._storage_warning(said.message, said.hint, said.fix)
+            self.post(s.Restored(s.Restore.DAMAGED))
+        else:
+            self.post(s.Restored(s.Restore(result.outcome.value.lower()), result.number))
+
+    async def _take_generation(self) -> None:
+        if not self._closed_cleanly:
+            return
+        with suppress(TimeoutError, Problem, OSError):
+            async with asyncio.timeout(_GENERATION_SECONDS):
+                await asyncio.to_thread(self.session.take_generation)
+
+    def episode_cause(self) -> QrCause | None:
+        return self.lifecycle.cause
+
+
+def events_file(folder: Path) -> Path:
+    return folder / "events" / "events.jsonl"

@@ -1,0 +1,513 @@
+"""bots.yaml: what it means, and that everything wrong with it is said at once, with its place."""
+
+from __future__ import annotations
+
+import os
+import re
+import string
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from manager import config
+from manager.config import ConfigErrors
+from manager.fleet import Fleet, Proxy
+from manager.text import LOCALES, catalogue
+from tests.fleets import read
+
+
+def load(folder: Path, text: str | bytes, **environ: str) -> Fleet:
+    path = folder / "bots.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return config.load(path, environ)
+
+
+def errors(text: str, **environ: str) -> list[str]:
+    with pytest.raises(ConfigErrors) as caught:
+        read(text, **environ)
+    return str(caught.value).splitlines()
+
+
+def one_error(text: str, **environ: str) -> str:
+    (line,) = errors(text, **environ)
+    return line
+
+
+class TestMeaning:
+    def test_a_bot_has_every_default(self) -> None:
+        (bot,) = read("bots: [{clientId: a}]").bots
+        assert (bot.client_id, bot.enabled, bot.memory) == ("a", True, 768 * 1024**2)
+        assert (bot.url, bot.language, bot.timezone, bot.locale, bot.proxy) == (
+            "https://web.whatsapp.com/", "en", None, None, None,
+        )  # fmt: skip
+        assert bot.reconnect.network_wait == 20
+        assert bot.browser.sandbox
+        assert bot.env == {}
+
+    def test_an_empty_fleet_is_a_fleet(self) -> None:
+        assert read("bots: []") == Fleet("oturum", None, ())
+
+    def test_defaults_hold_unless_the_bot_says_otherwise(self) -> None:
+        fleet = read(
+            """
+            defaults:
+              memory: 1g
+              proxy: http://one:80
+              reconnect: {networkWait: 3, logoutWait: 4}
+              browser: {args: [--lang=tr], sandbox: false}
+              env: {A: "1", B: "1"}
+            bots:
+              - clientId: plain
+              - clientId: own
+                memory: 512m
+                proxy:
+                reconnect: {networkWait: 30}
+                browser: {args: [--lang=de]}
+                env: {B: "2", C: "2"}
+            """
+        )
+        plain, own = fleet.bots
+        assert (plain.memory, plain.proxy) == (1024**3, Proxy("http://one:80"))
+        assert (plain.reconnect.network_wait, plain.reconnect.logout_wait) == (3, 4)
+        assert (own.memory, own.proxy) == (512 * 1024**2, None)
+        assert (own.reconnect.network_wait, own.reconnect.logout_wait) == (30, 4)
+        assert (own.browser.args, own.browser.sandbox) == (("--lang=de",), False)
+        assert own.env == {"A": "1", "B": "2", "C": "2"}
+
+    def test_groups_may_be_left_empty(self) -> None:
+        (bot,) = read("defaults:\nbots:\n- clientId: a\n  env:\n  reconnect:\n  browser:\n").bots
+        assert bot.reconnect.network_wait == 20
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("512m", 512 * 1024**2), ("1g", 1024**3), ("1G", 1024**3), ("1.5g", 1536 * 1024**2),
+            ("1GiB", 1024**3), ("600MB", 600 * 1024**2), ("524288k", 512 * 1024**2),
+            ("536870912", 512 * 1024**2),
+        ],
+    )  # fmt: skip
+    def test_memory(self, text: str, expected: int) -> None:
+        assert read(f"bots: [{{clientId: a, memory: {text}}}]").bots[0].memory == expected
+
+    def test_env_values_are_text_as_they_stand(self) -> None:
+        (bot,) = read(
+            "bots:\n- clientId: a\n  env: {P: 08080, D: yes, N: 1e3, T: 12:30, Q: 'on', NO: no}"
+        ).bots
+        assert bot.env == {"P": "08080", "D": "yes", "N": "1e3", "T": "12:30", "Q": "on", "NO": "no"}
+
+    def test_anchors_and_merge_keys(self) -> None:
+        fleet = read(
+            "defaults: &d {memory: 1g}\nbots:\n- {<<: *d, clientId: a}\n- {clientId: b, <<: [*d], memory: 2g}"
+        )
+        assert [bot.memory for bot in fleet.bots] == [1024**3, 2 * 1024**3]
+
+    def test_json_is_yaml(self) -> None:
+        assert read('{"project": "x", "bots": [{"clientId": "007", "enabled": false}]}').disabled == {"007"}
+
+    def test_a_byte_order_mark_and_windows_line_ends(self, tmp_path: Path) -> None:
+        assert load(tmp_path, b"\xef\xbb\xbfbots:\r\n- clientId: a\r\n").client_ids == {"a"}
+
+    def test_core_tags_are_understood(self) -> None:
+        assert read("bots: [{clientId: !!str 007}]").client_ids == {"007"}
+
+
+class TestProxy:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("http://h:8080", Proxy("http://h:8080")),
+            ("socks5://10.0.0.1:1080/", Proxy("socks5://10.0.0.1:1080")),
+            ("http://u:p@h:1", Proxy("http://h:1", "u", "p")),
+            ("https://u%40x:p%3Aw%2F@h", Proxy("https://h", "u@x", "p:w/")),
+            ("http://u@h:1", Proxy("http://h:1", "u", "")),
+            ("http://[::1]:3128", Proxy("http://[::1]:3128")),
+        ],
+    )
+    def test_address_and_credentials_apart(self, text: str, expected: Proxy) -> None:
+        assert read(f"bots: [{{clientId: a, proxy: '{text}'}}]").bots[0].proxy == expected
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "ftp://geheim:geheim@h:1", "geheim", "http://u:geheim@", "http://u:geheim@h:99999",
+            "http://u:ge heim@h:1",
+            "http://u:geheim@h:1/geheim", "http://u:ge#heim@h:1", "socks5://u:geheim@h:1", "http://:geheim@h:1",
+            "http://u:geheim@[h:1",
+        ],
+    )  # fmt: skip
+    def test_a_bad_one_is_told_without_its_text(self, text: str) -> None:
+        line = one_error(f"bots:\n- clientId: a\n  proxy: '{text}'")
+        assert line.startswith("bots.yaml:3:10: bots[0].proxy: ")
+        assert "heim" not in line
+
+    def test_repr_of_a_fleet_holds_no_secret(self) -> None:
+        fleet = read("bots: [{clientId: a, proxy: 'http://u:geheim@h:1', env: {K: verborgen}}]")
+        assert "geheim" not in repr(fleet)
+        assert "verborgen" not in repr(fleet)
+
+
+class TestAllErrorsAtOnce:
+    def test_every_mistake_has_its_own_line_with_its_place(self) -> None:
+        text = """\
+project: My Bots
+bots:
+  - clientId: a
+    memory: 1g
+
+  - clientId: b
+    memroy: 1g
+    memory: lots
+    reconnect: {netwrkWait: 3, logoutWait: x, backoffMax: 0}
+  - clientId: A
+  - enabled: maybe
+    clientId: ü
+  - memory: 1g
+timezone: Europe/Istanbul
+"""
+        lines = errors(text)
+        assert [line.split(": ")[0] + ": " + line.split(": ")[1] for line in lines] == [
+            "bots.yaml:1:10: project",
+            "bots.yaml:7:5: bots[1].memroy",
+            "bots.yaml:8:13: bots[1].memory",
+            "bots.yaml:9:17: bots[1].reconnect.netwrkWait",
+            "bots.yaml:9:44: bots[1].reconnect.logoutWait",
+            "bots.yaml:9:59: bots[1].reconnect.backoffMax",
+            "bots.yaml:10:15: bots[2].clientId",
+            "bots.yaml:11:14: bots[3].enabled",
+            "bots.yaml:12:15: bots[3].clientId",
+            "bots.yaml:13:5: bots[4].clientId",
+            "bots.yaml:14:1: timezone",
+        ]
+        assert lines[1] == "bots.yaml:7:5: bots[1].memroy: unknown key (did you mean memory?)"
+
+    def test_duplicate_keys_do_not_hide_the_rest(self) -> None:
+        lines = errors("bots:\n- clientId: a\n  memory: 1g\n  memory: 2g\n  colour: red\n")
+        assert (
+            lines[0] == "bots.yaml:4:3: bots[0].memory: the key `memory` stands here twice (first in line 3)"
+        )
+        assert lines[1].startswith(
+            "bots.yaml:5:3: bots[0].colour: unknown key (known here: browser, clientId,"
+        )
+
+    @pytest.mark.parametrize(
+        ("key", "meant"),
+        [
+            ("memroy", "memory"), ("clientid", "clientId"), ("client_id", "clientId"), ("Memory", "memory"),
+            ("id", "clientId"), ("environment", "env"), ("tz", "timezone"), ("time_zone", "timezone"),
+            ("reconect", "reconnect"), ("enable", "enabled"),
+        ],
+    )  # fmt: skip
+    def test_did_you_mean(self, key: str, meant: str) -> None:
+        assert f"(did you mean {meant}?)" in errors(f"bots: [{{clientId: a, {key}: 1}}]")[0]
+
+    def test_a_key_in_the_wrong_place(self) -> None:
+        assert "belongs under defaults" in one_error("memory: 1g\nbots: []")
+        assert "top of the file" in one_error("bots: [{clientId: a, project: x}]")
+
+    def test_a_mistake_behind_an_alias_is_one_mistake(self) -> None:
+        line = one_error("defaults: &d {tz: x}\nbots:\n- {<<: *d, clientId: a}\n- {<<: *d, clientId: b}")
+        assert line == "bots.yaml:1:15: defaults.tz: unknown key (did you mean timezone?)"
+
+    def test_duplicates(self) -> None:
+        lines = errors("bots:\n- clientId: a\n- clientId: a\n- clientId: A\n")
+        assert lines == [
+            "bots.yaml:3:13: bots[1].clientId: the clientId `a` is taken by bots[0] (line 2)",
+            "bots.yaml:4:13: bots[2].clientId: the clientId `A` differs from that of bots[0] (line 2) "
+            "only in upper and lower case",
+        ]
+
+    @pytest.mark.parametrize(
+        "text",
+        ["007", "1e3", "on", "no", "yes", "off", "true", "123", "0x1f", "1_000", "2026-01-31", "null", "0o7"],
+    )
+    def test_a_client_id_that_yaml_takes_for_something_else(self, text: str) -> None:
+        line = one_error(f"bots:\n- clientId: {text}\n")
+        assert line.startswith("bots.yaml:2:13: bots[0].clientId: text expected (")
+        if text != "null":
+            assert f'put it in quotes: "{text}"' in line
+            assert read(f'bots: [{{clientId: "{text}"}}]').client_ids == {text}
+
+    @pytest.mark.parametrize("text", ["", "a b", "a.b", "ç", "a/b", "x" * 64, "a\nb", "a\n"])
+    def test_a_bad_client_id(self, text: str) -> None:
+        quoted = text.replace("\n", "\\n")
+        assert "no clientId" in one_error(f'bots: [{{clientId: "{quoted}"}}]')
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("bots: 3", "bots: list expected (this is text)"),
+            ("bots:", "bots: list expected (nothing stands here)"),
+            ("bots: {clientId: a}", "bots: list expected (this is a mapping)"),
+            ("project: x", "bots: is missing"),
+            ("bots: [a]", "bots[0]: mapping expected"),
+            ("bots: [{clientId: [a]}]", "clientId: text expected (this is a list)"),
+            ("bots: [{clientId: a, enabled: 1}]", "enabled: true or false expected"),
+            ("bots: [{clientId: a, enabled: 'true'}]", "enabled: true or false expected (this is text)"),
+            ("bots: [{clientId: a, memory: true}]", "no amount of memory"),
+            ("bots: [{clientId: a, memory: 512}]", "a unit is missing, as in 512m"),
+            ("bots: [{clientId: a, memory: 9999t}]", "at most 1t"),
+            ("bots: [{clientId: a, memory: -1g}]", "no amount of memory"),
+            ("bots: [{clientId: a, timezone: Europe/Istambul}]", "(did you mean Europe/Istanbul?)"),
+            ("bots: [{clientId: a, timezone: new york}]", "(did you mean America/New_York?)"),
+            ("bots: [{clientId: a, timezone: ../../etc/passwd}]", "unknown time zone"),
+            ("bots: [{clientId: a, timezone: localtime}]", "unknown time zone"),
+            ("bots: [{clientId: a, timezone: Europe}]", "unknown time zone"),
+            ("bots: [{clientId: a, locale: tr_TR.UTF-8}]", "(did you mean tr-TR?)"),
+            ("bots: [{clientId: a, locale: 12}]", "locale: text expected"),
+            ("bots: [{clientId: a, language: de}]", "'en' or 'tr' expected, not `de`"),
+            ("bots: [{clientId: a, url: web.whatsapp.com}]", "no http:// or https:// address"),
+            ("bots: [{clientId: a, url: 'https://u:p@x/'}]", "user name or password"),
+            ("bots: [{clientId: a, reconnect: {networkWait: '5'}}]", "number expected (this is text)"),
+            ("bots: [{clientId: a, reconnect: {networkWait: 010}}]", "plain decimal number"),
+            ("bots: [{clientId: a, reconnect: {networkWait: 0}}]", "must be more than 0"),
+            ("bots: [{clientId: a, reconnect: {logoutWait: 1e9}}]", "must be at most 86400"),
+            ("bots: [{clientId: a, reconnect: {logoutWait: .inf}}]", "plain decimal number"),
+            ("bots: [{clientId: a, reconnect: {network_wait: 5}}]", "(did you mean networkWait?)"),
+            ("bots: [{clientId: a, reconnect: 5}]", "reconnect: mapping expected"),
+            ("bots: [{clientId: a, browser: {args: --x}}]", "args: list expected"),
+            ("bots: [{clientId: a, browser: {args: [x]}}]", "`x` is no command line switch"),
+            ("bots: [{clientId: a, browser: {args: [--no-sandbox]}}]", "sandbox: false"),
+            ("bots: [{clientId: a, browser: {args: [--user-data-dir=/x]}}]", "set by the bot itself"),
+            ("bots: [{clientId: a, browser: {sandbox: 'no'}}]", "true or false expected"),
+            ("bots: [{clientId: a, env: {1A: x}}]", "not a name of an environment variable"),
+            ("bots: [{clientId: a, env: {BOT_SETTINGS: x}}]", "Oturum's own"),
+            ("bots: [{clientId: a, env: {A: }}]", "env.A: text expected (nothing stands here)"),
+            ("bots: [{clientId: a, env: {A: [1]}}]", "env.A: text expected (this is a list)"),
+            ("bots: [{clientId: a, env: [A=1]}]", "env: mapping expected"),
+            ("project: -x\nbots: []", "beginning with a letter or a digit"),
+            ("project: Satış\nbots: []", "(did you mean satis?)"),
+            ("image: 'a b'\nbots: []", "no name of an image"),
+            ("- a\n- b", "mapping expected, as in `key: value` (this is a list)"),
+            ("hello", "mapping expected, as in `key: value` (this is text)"),
+        ],
+    )  # fmt: skip
+    def test_wrong_values(self, text: str, said: str) -> None:
+        assert said in one_error(text)
+
+    def test_turkish(self) -> None:
+        with pytest.raises(ConfigErrors) as caught:
+            read("bots: [{clientId: a, memroy: 1}]")
+        (line,) = caught.value.lines(catalogue("tr"))
+        assert line == "bots.yaml:1:22: bots[0].memroy: bilinmeyen anahtar (memory mi demek istediniz?)"
+
+
+class TestBrokenFiles:
+    def test_tabs_are_each_told(self) -> None:
+        lines = errors("bots:\n\t- clientId: a\n \t  memory: 1g\n")
+        assert lines == [
+            "bots.yaml:2:1: indented with a tab; YAML wants spaces",
+            "bots.yaml:3:2: indented with a tab; YAML wants spaces",
+        ]
+
+    @pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "---\n", "~", "null\n"])
+    def test_empty(self, text: str) -> None:
+        assert one_error(text) == "bots.yaml: the file is empty; at least `bots: []` must stand in it"
+
+    def test_not_utf8(self, tmp_path: Path) -> None:
+        for content, place in [
+            (b"bots:\n- clientId: \xfc\n", "2:13"),
+            ("bots: []".encode("utf-16"), "1:1"),
+            (b"\x7fELF\x02\x01\x01\x00\xff", "1:9"),
+        ]:
+            with pytest.raises(ConfigErrors, match=f"bots.yaml:{place}: not UTF-8 text"):
+                load(tmp_path, content)
+
+    def test_a_control_character(self) -> None:
+        assert one_error("bots:\n- clientId: a\x00b\n").startswith("bots.yaml:2:14: the character U+0000")
+
+    @pytest.mark.parametrize(
+        ("text", "place"),
+        [
+            ("bots: [\n", "2:1"), ("bots: {a: b\n", "2:1"), ("a: b\n  c: d\n", "2:4"), ('a: "x\n', "2:1"),
+            ("a: @b", "1:4"), ("a: %b", "1:4"), ("bots:\n- a\nb\n", "4:1"), ("a: 'x", "1:6"),
+        ],
+    )  # fmt: skip
+    def test_syntax(self, text: str, place: str) -> None:
+        line = errors(text)[-1]
+        assert "not valid YAML" in line
+        assert line.split(": ")[0].count(":") == 2
+
+    def test_a_second_document(self) -> None:
+        assert one_error("bots: []\n---\nbots: []\n").startswith("bots.yaml:2:1: a second document")
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("bots: *x", "names no anchor"),
+            ("bots: &x [*x]", "contains itself"),
+            ("bots: &x [{<<: *x}]", "contains itself"),
+            ("bots: !!python/object:os.system {}", "tag"),
+            ("bots: !include x", "tag !include"),
+            ("bots: !!binary eA==", "tag !!binary"),
+            ("? [a]\n: b", "single word"),
+            ("bots: [{<<: [1]}]", "`<<` takes a mapping"),
+            ("bots: [{<<: x}]", "`<<` takes a mapping"),
+        ],
+    )
+    def test_what_yaml_can_do_and_bots_yaml_cannot(self, text: str, said: str) -> None:
+        assert said in errors(text)[0]
+
+
+def _bomb(merge: bool) -> str:
+    first = (
+        "a0: &a0 {" + ", ".join(f"k{n}: x" for n in range(9)) + "}\n"
+        if merge
+        else "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
+    )
+    item = "[{{<<: [{0}]}},{1}]" if merge else "[{1}]"
+    lines = []
+    for level in range(9):
+        names = ",".join([f"*a{level}"] * 9)
+        merged = f"a{level + 1}: &a{level + 1} {{<<: [{names}], n{level}: [{names}]}}\n"
+        lines.append(merged if merge else f"a{level + 1}: &a{level + 1} " + item.format(names, names) + "\n")
+    return first + "".join(lines) + "bots: []\n"
+
+
+HOSTILE = {
+    "alias bomb": _bomb(merge=False),
+    "merge bomb": _bomb(merge=True),
+    "deep flow": "[" * 500_000,
+    "deep flow mappings": "{a: " * 200_000,
+    "deep block": "- " * 400_000,
+    "deep keys": "? " * 400_000,
+    "deep mapping": "\n".join(" " * n + "a:" for n in range(1_200)),
+    "ten megabytes": "bots: []\n#" + "x" * 10_000_000,
+    "one long word": "bots: " + "x" * 1_000_000,
+    "one long unknown key": "x" * 900_000 + ": 1",
+    "long time zone": "bots: [{clientId: a, timezone: " + "x" * 900_000 + "}]",
+    "long quoted clientId": 'bots: [{clientId: "' + "x" * 900_000 + '"}]',
+    "many digits": "bots: [{clientId: " + "9" * 900_000 + "}]",
+    "many colons": "bots: [{clientId: " + "1:1" * 300_000 + "}]",
+    "many anchors": "bots: [" + ",".join(f"&a{n} x" for n in range(90_000)) + "]",
+    "many keys": "\n".join(f"k{n}: 1" for n in range(90_000)),
+    "many unknown keys": "\n".join(f"memor{n}: 1" for n in range(19_000)),
+    "many wrong bots": "bots:\n" + "".join(f"- clientId: {n}\n  memroy: x\n" for n in range(7_000)),
+    "many duplicates": "bots:\n" + "- clientId: a\n" * 12_000,
+    "many duplicate keys": "bots: []\n" * 100_000,
+    "many placeholders": "bots: [{clientId: '" + "${A}" * 200_000 + "'}]",
+    "open placeholders": "bots: [{clientId: '" + "${" * 400_000 + "'}]",
+    "only tabs": "\t\n" * 500_000 + "\ta",
+    "tabbed lines": "bots:\n" + "\t- a: b\n" * 100_000,
+    "long proxy": "bots: [{clientId: a, proxy: 'http://" + "@" * 900_000 + "'}]",
+    "long locale": "bots: [{clientId: a, locale: " + "a-" * 400_000 + "}]",
+    "long env name": "bots: [{clientId: a, env: {'" + "- " * 400_000 + "': x}}]",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_costs_less_than_a_second(name: str, tmp_path: Path) -> None:
+    """CPU time: the machine's other work is not the file's doing."""
+    (tmp_path / "bots.yaml").write_text(HOSTILE[name])
+    before = time.process_time()
+    with pytest.raises(ConfigErrors) as caught:
+        config.load(tmp_path / "bots.yaml", {})
+    text = str(caught.value)
+    assert time.process_time() - before < 1.0
+    assert "bots.yaml" in text
+    assert max(len(line) for line in text.splitlines()) < 1000 or name == "one long unknown key"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["bots.yaml"]
+
+
+class TestFiles:
+    def test_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigErrors, match=r"bots\.yaml: there is no such file"):
+            config.load(tmp_path / "bots.yaml", {})
+
+    def test_a_folder_and_a_device_and_a_pipe(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        for path in (tmp_path, Path("/dev/zero"), tmp_path / "pipe"):
+            with pytest.raises(ConfigErrors, match="not a regular file"):
+                config.load(path, {})
+
+    def test_a_file_below_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(ConfigErrors):
+            config.load(tmp_path / "file" / "bots.yaml", {})
+
+    def test_a_name_too_long(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigErrors):
+            config.load(tmp_path / ("x" * 300), {})
+
+    def test_an_endless_link(self, tmp_path: Path) -> None:
+        (tmp_path / "bots.yaml").symlink_to("bots.yaml")
+        with pytest.raises(ConfigErrors):
+            config.load(tmp_path / "bots.yaml", {})
+
+    def test_the_file_is_named_as_it_was_given(self, tmp_path: Path) -> None:
+        (tmp_path / "other.yaml").write_text("bots: 1")
+        with pytest.raises(ConfigErrors, match=r"other\.yaml:1:7: bots: list expected"):
+            config.load(tmp_path / "other.yaml", {})
+
+
+class TestVariables:
+    def test_from_the_environment_and_from_the_file_beside(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("A=file\nB=file\n")
+        text = "bots: [{clientId: a, env: {A: '${A}', B: \"x${B}y\", C: '${C:-d}', D: '$${B} $B $$'}}]"
+        (bot,) = load(tmp_path, text, A="environment").bots
+        assert bot.env == {"A": "environment", "B": "xfiley", "C": "d", "D": "${B} $B $$"}
+
+    def test_every_missing_one_has_its_place(self) -> None:
+        lines = errors("bots:\n- clientId: a\n  url: ${ONE}\n  env:\n    A: ${TWO} ${THREE}\n")
+        said = "is not set, neither in the environment nor in .env"
+        assert lines == [
+            f"bots.yaml:3:8: bots[0].url: the variable ONE {said}",
+            f"bots.yaml:5:8: bots[0].env.A: the variable TWO {said}",
+            f"bots.yaml:5:8: bots[0].env.A: the variable THREE {said}",
+        ]
+
+    @pytest.mark.parametrize("text", ["${}", "${1A}", "${A", "${A-b}", "${A:?b}", "${A B}", "${A.B}"])
+    def test_a_placeholder_that_is_none(self, text: str) -> None:
+        line = one_error(f"bots:\n- clientId: a\n  env: {{A: '{text}'}}\n", A="geheim")
+        assert line.startswith("bots.yaml:3:12: bots[0].env.A: ")
+        assert "is no placeholder" in line
+
+    def test_a_filled_in_value_means_what_it_would_mean_if_written(self) -> None:
+        fleet = read(
+            "bots:\n- clientId: a\n  enabled: ${E}\n  reconnect:\n    networkWait: ${W}\n", E="false", W="7.5"
+        )
+        assert (fleet.bots[0].enabled, fleet.bots[0].reconnect.network_wait) == (False, 7.5)
+
+    def test_a_value_never_stands_in_an_error(self) -> None:
+        keys = "".join(f"  {key}: ${{S}}\n" for key in ("memory", "timezone", "url"))
+        text = f"bots:\n- clientId: ${{S}}\n  proxy: http://u:${{S}}@h:99999\n{keys}"
+        lines = errors(text, S="Geheim_1 2")
+        assert len(lines) == 5
+        assert not any("Geheim" in line for line in lines)
+        assert "`${S}` is no clientId" in lines[0]
+
+    def test_no_value_is_read_as_yaml(self) -> None:
+        assert read("bots: [{clientId: a, env: {A: '${V}'}}]", V="{x: [1, &a").bots[0].env == {
+            "A": "{x: [1, &a"
+        }
+
+    def test_bytes_that_are_no_text(self) -> None:
+        assert "V is not UTF-8" in one_error("bots: [{clientId: a, env: {A: '${V}'}}]", V="\udcff")
+
+    def test_an_env_file_is_read_only_when_needed(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("this is a shell script, not ours\n")
+        assert load(tmp_path, "bots: []").bots == ()
+        with pytest.raises(ConfigErrors) as caught:
+            load(tmp_path, "bots: [{clientId: '${X}'}]")
+        assert ".env:1:1: not a line of the form NAME=value" in str(caught.value)
+
+    def test_an_env_folder_is_no_env_file(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").mkdir()
+        with pytest.raises(ConfigErrors, match="X is not set"):
+            load(tmp_path, "bots: [{clientId: '${X}'}]")
+
+
+def test_both_catalogues_have_every_text() -> None:
+    english, turkish = (
+        tomllib.loads((LOCALES / f"{language}.toml").read_text()) for language in ("en", "tr")
+    )
+    for section in ("config", "edit", "plan"):
+        assert english[section].keys() == turkish[section].keys()
+        for key, text in english[section].items():
+            places = [
+                {place for _, place, _, _ in string.Formatter().parse(each) if place}
+                for each in (text, turkish[section][key])
+            ]
+            assert places[0] == places[1], f"{section}.{key}"
+            assert not re.search(r"\s$", text)
