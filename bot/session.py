@@ -1,0 +1,350 @@
+"""The volume of one bot: who holds it, what it remembers, and every move of its session's files.
+
+```
+lock          profile/      the browser's user-data dir
+marker.json   mirror.json   ballast       what a full disk gives back so that the mirror can still be written
+generations/  aside/        events/       episode.json   secrets/
+```
+
+Nothing here deletes a session: what is over or damaged is moved to aside/, of which a bounded number is kept. Moves
+that take several steps are written in the marker before they begin, and finished by the next `open`.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot import durable, marker, mirror, preflight, processes
+from bot.contract import mask_phone
+from bot.generations import GenerationResult, Generations, RestoreOutcome, RestoreResult
+from bot.lock import VolumeLock
+from bot.marker import Marker, Stage
+from bot.preflight import session_error
+
+_BALLAST_BYTES = 1024**2
+_ASIDE_KEPT = 3
+_ASIDE_BYTES = 512 * 1024**2
+_LEFTOVER_PATIENCE = 2.0
+_CACHES = (
+    "Cache",
+    "Code Cache",
+    "GPUCache",
+    "DawnGraphiteCache",
+    "DawnWebGPUCache",
+    "Service Worker/CacheStorage",
+)
+_SINGLETONS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """`present`: there is a session that no logout has ended."""
+
+    present: bool
+    paired_at: datetime | None = None
+    phone_masked: str | None = None
+    browser_version: str | None = None
+    last_ready_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Something found and dealt with that people should hear of. `kind` names it: damaged_marker, leftover_browser…"""
+
+    kind: str
+    path: Path
+    detail: str = ""
+
+
+class Session:
+    """Open and locked from `open` to `close`; of one bot, used from one thread at a time."""
+
+    def __init__(self, folder: Path, client_id: str, lock: VolumeLock) -> None:
+        self.folder = folder
+        self.client_id = client_id
+        self.profile = folder / "profile"
+        self.reports: list[Report] = []
+        self.created = False
+        self._lock = lock
+        self._marker_file = folder / "marker.json"
+        self._mirror_file = folder / "mirror.json"
+        self._ballast = folder / "ballast"
+        self._restoring = folder / "profile.restoring"
+        self._generations = Generations(folder / "generations")
+        self._marker = Marker()
+        self._mirrored: dict[str, str] | None = None
+        self._was_ready = False
+
+    @classmethod
+    def open(cls, folder: Path, client_id: str) -> Session:
+        """Raises SessionError. `created` afterwards: the store was made just now."""
+        folder = folder.absolute()
+        preflight.check(folder, client_id)
+        session = cls(folder, client_id, VolumeLock(folder, client_id))
+        try:
+            session._take_stock()
+        except OSError as error:
+            session.close()
+            raise session_error(error, folder, client_id) from error
+        return session
+
+    def close(self) -> None:
+        self._lock.release()
+
+    # --- what is there ----------------------------------------------------------------------------------
+
+    def info(self) -> SessionInfo:
+        known = self._marker
+        present = known.stage in (Stage.PAIRED, Stage.READY) or self._living_mirror() is not None
+        if not present:
+            return SessionInfo(False, browser_version=known.browser_version)
+        return SessionInfo(
+            True, known.paired_at, known.phone_masked, known.browser_version, known.last_ready_at
+        )
+
+    def load_mirror(self) -> dict[str, str] | None:
+        """What the page's localStorage must hold before its scripts run; None of a session that a logout ended."""
+        return self._living_mirror()
+
+    def free_bytes(self) -> int:
+        return preflight.free_bytes(self.folder)
+
+    def generations(self) -> list[int]:
+        """Numbers of the complete ones, newest first."""
+        return self._generations.numbers()
+
+    # --- what happened ----------------------------------------------------------------------------------
+
+    def store_mirror(self, entries: Mapping[str, str]) -> None:
+        """On disk before it returns. Ignores what is no session or no change. Raises SessionError."""
+        if not mirror.is_session(entries) or dict(entries) == self._mirrored:
+            return
+        self._write(lambda: mirror.store(self._mirror_file, entries))
+        self._mirrored = dict(entries)
+
+    def mark_paired(self, wid: str | None) -> None:
+        """`wid`: the account's id as the page names it; only its masked number is kept. Raises SessionError."""
+        phone = mask_phone(wid) if wid else self._marker.phone_masked
+        if self._marker.stage in (Stage.PAIRED, Stage.READY):
+            self._remember(replace(self._marker, phone_masked=phone))
+        else:
+            version = self._marker.browser_version
+            self._remember(
+                Marker(Stage.PAIRED, paired_at=_now(), phone_masked=phone, browser_version=version)
+            )
+
+    def mark_ready(self, browser_version: str | None) -> None:
+        """Raises SessionError."""
+        self._was_ready = True
+        version = browser_version or self._marker.browser_version
+        known = replace(self._marker, stage=Stage.READY, last_ready_at=_now(), browser_version=version)
+        self._remember(replace(known, paired_at=known.paired_at or known.last_ready_at, dead_keys=None))
+        with suppress(OSError):
+            self._generations.clear_tried()
+
+    def mark_logged_out(self, reason: str) -> None:
+        """The session is over: said before its files move, so that a crash in between is harmless.
+
+        Raises SessionError.
+        """
+        entries = self._read_mirror()
+        self._was_ready = False
+        self._remember(
+            Marker(
+                Stage.LOGGED_OUT,
+                browser_version=self._marker.browser_version,
+                logged_out_at=_now(),
+                logout_reason=reason,
+                dead_keys=mirror.keys_fingerprint(entries) if entries else None,
+                pending_aside=reason,
+            )
+        )
+
+    # --- moves of files; the browser must be closed -------------------------------------------------------
+
+    def set_aside(self, reason: str) -> Path | None:
+        """Moves all of the session to aside/, and starts afresh. None: there was nothing. Raises SessionError."""
+        moved: list[Path] = []
+        self._write(lambda: moved.extend(self._finish_aside(reason)))
+        return moved[0] if moved else None
+
+    def take_generation(self) -> GenerationResult:
+        """A copy of a session that was READY in this run. Raises SessionError."""
+        if not self._was_ready:
+            return GenerationResult(False, reason="not_ready")
+        try:
+            return self._generations.take(
+                self.profile, self._mirror_file, _now(), self._marker.browser_version
+            )
+        except OSError as error:
+            raise session_error(error, self.folder, self.client_id) from error
+
+    def restore_generation(self, reason: str) -> RestoreResult:
+        """The newest copy that was not tried since READY, in place of the profile, which goes aside.
+
+        Raises SessionError. DAMAGED: that copy is not what it was; ask again for an older one.
+        """
+        number = self._generations.untried()
+        if number is None:
+            return RestoreResult(RestoreOutcome.NONE)
+        try:
+            self._generations.mark_tried(number)
+            durable.remove_tree(self._restoring)
+            if not self._generations.copy_to(number, self._restoring):
+                durable.remove_tree(self._restoring)
+                return RestoreResult(RestoreOutcome.DAMAGED, number)
+            self._remember(replace(self._marker, pending_restore=number))
+            aside = self._finish_restore(number, reason)
+        except OSError as error:
+            raise session_error(error, self.folder, self.client_id) from error
+        return RestoreResult(RestoreOutcome.RESTORED, number, aside)
+
+    def sweep(self) -> None:
+        """Ends browsers that outlived their bot and removes their locks: what holds our lock may do so."""
+        leftovers = [
+            pid
+            for pid in processes.all_pids()
+            if processes.uses_profile(pid, self.profile) and processes.is_main_browser(pid)
+        ]
+        if leftovers:
+            processes.send(leftovers, signal.SIGCONT)  # a stopped one never hears SIGTERM
+            alive = processes.end(leftovers, patience=_LEFTOVER_PATIENCE)
+            detail = " ".join(str(pid) for pid in leftovers)
+            self.reports.append(
+                Report("unkillable_browser" if alive else "leftover_browser", self.profile, detail)
+            )
+        for name in _SINGLETONS:
+            with suppress(OSError):
+                (self.profile / name).unlink(missing_ok=True)
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _take_stock(self) -> None:
+        """Reads the marker, finishes what a crash interrupted, and makes what is missing."""
+        self.created = not self.profile.exists() and not self._marker_file.exists()
+        self._marker = self._read_marker()
+        self._generations.prune()
+        if self._marker.pending_aside is not None:
+            self.reports.append(Report("finished_aside", self.profile, self._marker.pending_aside))
+            self._finish_aside(self._marker.pending_aside)
+        if self._marker.pending_restore is not None:
+            self.reports.append(Report("finished_restore", self.profile, str(self._marker.pending_restore)))
+            self._finish_restore(self._marker.pending_restore, "interrupted")
+        durable.remove_tree(self._restoring)
+        self._mirrored = self._read_mirror(report=True)
+        self.profile.mkdir(mode=0o700, exist_ok=True)
+        with suppress(OSError):
+            if not self._ballast.exists():
+                durable.write_file(self._ballast, bytes(_BALLAST_BYTES))
+        if not self._marker_file.exists():
+            marker.store(self._marker_file, self._marker)
+
+    def _read_marker(self) -> Marker:
+        # Without a readable word of ours a profile counts as a session: a QR too late beats a session thrown away.
+        guess = Marker(Stage.PAIRED) if (self.profile / "Default").is_dir() else Marker()
+        try:
+            return marker.load(self._marker_file) or guess
+        except marker.Unreadable as error:
+            self.reports.append(Report("damaged_marker", self._marker_file, str(error)))
+            durable.move(self._marker_file, self._marker_file.with_suffix(".damaged"))
+            return guess
+
+    def _read_mirror(self, *, report: bool = False) -> dict[str, str] | None:
+        try:
+            return mirror.load(self._mirror_file)
+        except (mirror.Unreadable, OSError) as error:
+            if report:
+                self.reports.append(Report("damaged_mirror", self._mirror_file, str(error)))
+            return None
+
+    def _living_mirror(self) -> dict[str, str] | None:
+        entries = self._read_mirror()
+        if entries is None or mirror.keys_fingerprint(entries) == self._marker.dead_keys:
+            return None
+        return entries
+
+    def _remember(self, known: Marker) -> None:
+        self._write(lambda: marker.store(self._marker_file, known))
+        self._marker = known
+
+    def _write(self, write: Callable[[], object]) -> None:
+        """A full disk costs the ballast once before it costs the session."""
+        try:
+            try:
+                write()
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._ballast.exists():
+                    raise
+                self._ballast.unlink(missing_ok=True)
+                write()
+        except OSError as error:
+            raise session_error(error, self.folder, self.client_id) from error
+
+    def _finish_aside(self, reason: str) -> list[Path]:
+        target = self._aside_folder(reason)
+        parts = (self.profile, self._mirror_file, self._generations.folder)
+        found = [path for path in parts if path.exists() and not _is_empty(path)]
+        for path in found:
+            target.mkdir(mode=0o700, parents=True, exist_ok=True)
+            durable.move(path, target / path.name)
+        _drop_caches(target / self.profile.name)
+        self._mirrored = None
+        self.profile.mkdir(mode=0o700, exist_ok=True)
+        self._marker = replace(self._marker, pending_aside=None)
+        marker.store(self._marker_file, self._marker)
+        self._prune_aside()
+        return [target] if found else []
+
+    def _finish_restore(self, number: int, reason: str) -> Path | None:
+        aside = None
+        if self._restoring.exists():
+            if self.profile.exists() and not _is_empty(self.profile):
+                aside = self._aside_folder(reason)
+                aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+                durable.move(self.profile, aside / self.profile.name)
+                _drop_caches(aside / self.profile.name)
+            else:
+                durable.remove_tree(self.profile)
+            durable.move(self._restoring, self.profile)
+        kept = self._generations.mirror_of(number)
+        if kept is not None:
+            durable.write_file(self._mirror_file, kept)
+        self._mirrored = None
+        self._marker = replace(self._marker, pending_restore=None)
+        marker.store(self._marker_file, self._marker)
+        self._prune_aside()
+        return aside
+
+    def _aside_folder(self, reason: str) -> Path:
+        stem = f"{_now():%Y%m%dT%H%M%S.%fZ}-{reason}"
+        return self.folder / "aside" / stem
+
+    def _prune_aside(self) -> None:
+        """Newest first, as many as the number and the bytes allow; always the newest."""
+        folder = self.folder / "aside"
+        total = 0
+        newest_first = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
+        for older, path in enumerate(newest_first):
+            total += sum(each.stat().st_size for each in durable.files_below(path))
+            if older and (older >= _ASIDE_KEPT or total > _ASIDE_BYTES):
+                durable.remove_tree(path)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _drop_caches(profile: Path) -> None:
+    for name in _CACHES:
+        shutil.rmtree(profile / "Default" / name, ignore_errors=True)
