@@ -32,7 +32,7 @@ from bot.contract import BotSettings
 from bot.signals import DomSign, Snapshot, logout_in
 
 _LAUNCH_SECONDS = 60
-_NAVIGATION_SECONDS = 30
+_NAVIGATION_SECONDS = 15
 _CLOSE_SECONDS = 5
 _COPY_SECONDS = 2
 _KILL_PATIENCE = 2
@@ -176,12 +176,13 @@ class Browser:
     async def _prepare(self, restore: Mapping[str, str] | None) -> None:
         assert self._context is not None
         assert self._page is not None
-        self._context.on("close", lambda _: self._gone("the browser ended"))
-        self._page.on("close", lambda _: self._gone("the page was closed"))
+        self._context.on("close", lambda _: self._gone())
+        self._page.on("close", lambda _: self._gone())
         self._page.on("crash", lambda _: self._crashed())
         self._page.on("dialog", self._hear_dialog)
         self._cdp = await self._context.new_cdp_session(self._page)
         self._cdp.on("Runtime.bindingCalled", self._hear)
+        await self._cdp.send("Page.enable")
         await self._cdp.send("Runtime.enable")
         await self._cdp.send("Runtime.addBinding", {"name": self._binding})
         if self.version:
@@ -362,13 +363,17 @@ class Browser:
         if call is not None:
             call()
 
-    def _gone(self, what: str) -> None:
+    def _gone(self) -> None:
         call, self._on_gone = self._on_gone, None
         if call is None:
             return
         kills = chromium.out_of_memory_kills()
         starved = kills is not None and self._kills_before is not None and kills > self._kills_before
-        self.exit_note = "killed by the kernel: out of memory" if starved else what
+        alive = self._pid is not None and processes.is_alive(self._pid)
+        if starved:
+            self.exit_note = "killed by the kernel: out of memory"
+        else:
+            self.exit_note = "the page was closed" if alive else "the browser ended"
         call()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -35,9 +35,9 @@ def main(arguments: Sequence[str]) -> int:
     except NoBot as error:
         return _fail(say("ctl.not_running", path=path, detail=error), say("ctl.not_running_fix"), options, 4)
     if not answer.get("ok"):
-        error = answer.get("error", {})
+        told = answer.get("error", {})
         code = int(answer.get("exit", BotExit.FAILED))
-        return _fail(error.get("message", "?"), error.get("fix", ""), options, code)
+        return _fail(told.get("message", "?"), told.get("fix", ""), options, code)
     _show(answer["result"], options, say)
     return BotExit.OK
 

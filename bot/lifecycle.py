@@ -90,7 +90,10 @@ class Due(StrEnum):
 
 @dataclass(slots=True)
 class Outage:
-    """From the loss of a connection (or the start of the process) to READY. `announced`: a WHATSAPP_DISCONNECT told it."""
+    """From the loss of a connection (or the start of the process) to READY.
+
+    `announced`: a WHATSAPP_DISCONNECT told it.
+    """
 
     since: float
     how: ReconnectHow
@@ -156,6 +159,14 @@ class Lifecycle:
     @property
     def wake_at(self) -> float | None:
         return min(self._due.values(), default=None)
+
+    def due_in(self, due: Due, now: float) -> float | None:
+        """Seconds until `due`; None when nothing of the kind is planned."""
+        return None if due not in self._due else max(0.0, self._due[due] - now)
+
+    def silent_for(self, now: float) -> float | None:
+        """Seconds since the open page last answered; None where no page is meant to answer."""
+        return now - self._answered_at if self.page in (Page.NAVIGATING, Page.OPEN) else None
 
     def handle(self, event: s.Event, now: float) -> list[s.Effect]:
         """What is to be done about `event`, in order. `now`: seconds of a clock that never goes back."""

@@ -15,7 +15,7 @@ from prometheus_client import (
 from bot.contract import DisconnectReason, QrCause, ReconnectHow, State
 from bot.stimuli import Clocked, Tally
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -116,6 +116,10 @@ class BotMetrics:
             self.qr_codes.labels(self.client_id).inc(amount)
         else:
             self._by_tally(what).labels(self.client_id, label).inc(amount)
+
+    def events_lost_seen(self, total: int) -> None:
+        """`total`: lines lost so far, as the event log counts them."""
+        self.events_lost.labels(self.client_id).inc(total - self._single(self.events_lost))
 
     def observe(self, what: Clocked, seconds: float) -> None:
         histogram = self.ready_seconds if what is Clocked.READY else self.reconnect_seconds

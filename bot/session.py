@@ -26,6 +26,7 @@ from bot.contract import mask_phone
 from bot.generations import GenerationResult, Generations, RestoreOutcome, RestoreResult
 from bot.lock import VolumeLock
 from bot.marker import Marker, Stage
+from bot.preflight import SessionError as SessionError  # noqa: PLC0414  ours to the outside
 from bot.preflight import session_error
 
 _BALLAST_BYTES = 1024**2

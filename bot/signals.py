@@ -162,7 +162,7 @@ def evidence_of(shot: Snapshot) -> tuple[str, ...]:
     return tuple(f"{name}={str(value)[:80]}" for name, value in spoken if value is not None)
 
 
-def _judge(shot: Snapshot, state: str | None) -> tuple[Kind, bool]:
+def _judge(shot: Snapshot, state: str | None) -> tuple[Kind, bool]:  # noqa: PLR0911  one return a verdict
     logout = logout_in(shot.url)
     if logout is not None and _is_out(shot, state):
         if logout is LogoutReason.LOCKED:

@@ -84,6 +84,16 @@ const orders = {
   },
   logout({ reason }) { logout(reason); },
   state({ state }) { Socket.set('state', state); },
+  draw({ rows }) {
+    const canvas = app.querySelector('canvas');
+    if (!canvas) return;
+    const ink = canvas.getContext('2d');
+    const side = Math.floor(canvas.width / rows.length);
+    rows.forEach((row, y) => row.forEach((dark, x) => {
+      ink.fillStyle = dark ? 'black' : 'white';
+      ink.fillRect(x * side, y * side, side, side);
+    }));
+  },
   hang() { for (;;); },
   store({ key, value }) { if (value === null) localStorage.removeItem(key); else localStorage.setItem(key, value); },
 };

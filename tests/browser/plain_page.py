@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+import segno
 from aiohttp import WSMsgType, web
 
 MODULES = (
@@ -76,9 +77,11 @@ class PlainPage:
         if self._site is not None:
             await self._site.stop()
             self._site = None
-        for socket in list(self._sockets):
-            if socket._req is not None and socket._req.transport is not None:
-                socket._req.transport.abort()
+        assert self._runner is not None
+        server: Any = self._runner.server
+        for connection in list(server.connections if server else ()):
+            if connection.transport is not None:
+                connection.transport.abort()
 
     async def restore(self) -> None:
         assert self._runner is not None
@@ -148,6 +151,8 @@ class PlainPage:
         if "shows" in said:
             self.shown.append(said["shows"])
             self._changed.set()
+            rows = [list(row) for row in segno.make(said["shows"], micro=False).matrix]
+            await socket.send_json({"do": "draw", "rows": rows})
         if "login" in said:
             known = said["login"] in self.devices
             answer = self.login if known or self.login != "ok" else "unknown"

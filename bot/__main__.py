@@ -1,0 +1,48 @@
+"""`python -m bot`: one bot, until it is told to stop. `python -m bot ctl …`: talks to the one that runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+_USAGE = """usage: python -m bot                 run the bot that BOT_SETTINGS describes
+       python -m bot --print-schema  print the JSON schema of BOT_SETTINGS
+       python -m bot --version       print the version
+       python -m bot ctl …           talk to the running bot (see: python -m bot ctl --help)
+
+exit codes: 0 stopped as asked · 1 failed · 2 BOT_SETTINGS wrong · 3 no QR is shown · 4 no bot answers
+            5 refused · 10 session folder unusable · 11 session in use · 12 browser unusable · 13 port in use"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    match arguments:
+        case ["ctl", *rest]:
+            from bot import ctl  # noqa: PLC0415  an exec'ed command must start fast
+
+            return ctl.main(rest)
+        case []:
+            from bot import service  # noqa: PLC0415
+
+            return service.main()
+        case ["--print-schema"]:
+            import json  # noqa: PLC0415
+
+            from bot.contract import BotSettings  # noqa: PLC0415
+
+            print(json.dumps(BotSettings.json_schema(), indent=2))
+            return 0
+        case ["--version"]:
+            from bot import VERSION  # noqa: PLC0415
+
+            print(VERSION)
+            return 0
+        case ["--help" | "-h"]:
+            print(_USAGE)
+            return 0
+        case _:
+            print(_USAGE, file=sys.stderr)
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

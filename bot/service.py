@@ -1,0 +1,150 @@
+"""Wiring: settings, volume, log, metrics, servers and the runner, from the first line to the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bot import VERSION
+from bot.contract import SETTINGS_VARIABLE, BotExit, BotSettings, EventName, Level
+from bot.control import ControlServer, SocketTaken
+from bot.desk import Desk
+from bot.events import EventLog
+from bot.metrics import BotMetrics
+from bot.names import default_socket
+from bot.problem import LOCALES
+from bot.runner import Runner, events_file
+from bot.server import HttpServer, PortTaken
+from bot.session import Report, Session, SessionError
+from bot.text import Catalogue
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class BadSettings(Exception):
+    """`lines`: what is wrong, each with its place, none with a value: a value may be a secret."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(lines[0])
+        self.lines = lines
+
+
+def main() -> int:
+    """Runs the bot of `BOT_SETTINGS` to its end; a `BotExit`."""
+    try:
+        settings = read_settings(os.environ.get(SETTINGS_VARIABLE, ""))
+    except BadSettings as wrong:
+        print("\n".join(wrong.lines), file=sys.stderr)
+        return BotExit.BAD_SETTINGS
+    return asyncio.run(serve(settings))
+
+
+def read_settings(text: str) -> BotSettings:
+    """Raises BadSettings with everything that is wrong at once."""
+    say = Catalogue(LOCALES, "en")
+    if not text.strip():
+        raise BadSettings(say("settings.missing"), say("settings.missing_fix"))
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadSettings(say("settings.not_json", line=error.lineno, column=error.colno)) from None
+    if not isinstance(raw, dict):
+        raise BadSettings(say("settings.not_object"), say("settings.missing_fix"))
+    try:
+        return BotSettings.model_validate(raw)
+    except ValidationError as error:
+        words = {"extra_forbidden": say("settings.unknown_key"), "missing": say("settings.required")}
+        lines = [
+            say(
+                "settings.wrong",
+                path=".".join(str(part) for part in each["loc"]),
+                problem=words.get(each["type"], each["msg"]),
+            )
+            for each in error.errors(include_input=False, include_url=False)
+        ]
+        raise BadSettings(*lines, say("settings.wrong_fix")) from None
+
+
+async def serve(settings: BotSettings) -> BotExit:
+    """Signals are heard from the first moment on: a stop in the middle of a start is a clean stop."""
+    stop = asyncio.Event()
+    heard: list[str] = []
+    loop = asyncio.get_running_loop()
+
+    def hear(number: signal.Signals) -> None:
+        heard.append(number.name)
+        stop.set()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, hear, number)
+    say = Catalogue(LOCALES, settings.language)
+    log = EventLog(settings.client_id, say)
+    log.emit(
+        EventName.STARTUP,
+        Level.INFO,
+        "startup",
+        {"clientId": settings.client_id, "version": VERSION, "sandbox": settings.browser.sandbox},
+    )
+    try:
+        session = Session.open(Path(settings.session_dir), settings.client_id)
+    except SessionError as error:
+        said = error.say(say)
+        fields = {"problem": said.message, "hint": said.hint, "fix": said.fix}
+        log.emit(EventName.BOT_SESSION, Level.ERROR, "session_unusable", fields)
+        return error.exit
+    try:
+        log.attach(events_file(session.folder))
+        _tell(log, session.reports)
+        metrics = BotMetrics(settings.client_id, VERSION)
+        runner = Runner(settings, session, log, metrics, say)
+        stopper = asyncio.create_task(_pass_on(stop, heard, runner))
+        try:
+            return await _run(runner, log, say)
+        finally:
+            stopper.cancel()
+    finally:
+        session.close()
+
+
+async def _run(runner: Runner, log: EventLog, say: Catalogue) -> BotExit:
+    settings, desk = runner.settings, Desk(runner)
+    http, control = HttpServer(desk), ControlServer(desk, say)
+    path = Path(settings.control_socket or default_socket(settings.client_id))
+    try:
+        await http.start(settings.http_host, settings.http_port)
+        await control.start(path)
+    except PortTaken as taken:
+        _refuse(log, say, "port_taken", address=f"{taken.host}:{taken.port}", detail=taken.detail)
+        return BotExit.PORT_IN_USE
+    except SocketTaken as taken:
+        await http.close()
+        _refuse(log, say, "socket_taken", detail=f"{path}: {taken}")
+        return BotExit.PORT_IN_USE
+    try:
+        return await runner.run()
+    finally:
+        await control.close()
+        await http.close()
+
+
+async def _pass_on(stop: asyncio.Event, heard: list[str], runner: Runner) -> None:
+    await stop.wait()
+    runner.stop(heard[0])
+
+
+def _refuse(log: EventLog, say: Catalogue, key: str, **values: object) -> None:
+    hints = {"hint": say(f"server.{key}_hint"), "fix": say(f"server.{key}_fix")}
+    log.emit(EventName.BOT_INIT, Level.ERROR, key, {**values, **hints})
+
+
+def _tell(log: EventLog, reports: list[Report]) -> None:
+    while reports:
+        report = reports.pop(0)
+        fields = {"kind": report.kind, "path": str(report.path), "detail": report.detail}
+        log.emit(EventName.STORAGE_WARNING, Level.WARNING, f"session_report_{report.kind}", fields)
