@@ -126,7 +126,7 @@
   }
   async function startAltLinkingFlow(phone, _notify) {
     if (settings.passkey) { screen.passkey(); throw new Error('PasskeyRequired'); }
-    say({ do: 'code', phone: String(phone) });
+    say({ do: 'code', phone: String(phone), secret: keys.advSecret });
     const code = await new Promise((resolve, reject) => {
       codeWanted = { resolve, reject };
       setTimeout(() => reject(new Error('no answer')), 20000);
@@ -150,10 +150,11 @@
     proxy() { stop('PROXYBLOCK', () => {}); },
     outdated,
     drawing: (told) => qr.paint(told),
-    message: (told) => messages.receive(told),
+    message(told) { messages.receive(told); say({ do: 'received', id: told.id }); },
     ack: (told) => messages.acknowledged(told),
     passkey() { settings.passkey = true; screen.passkey(); },
     hang() { for (;;); },
+    async break() { await keys.put('wawc_db_enc', 'keys', 'store', null); location.reload(); },
     forget() { localStorage.clear(); location.reload(); },
     pong() {},
   };
