@@ -34,7 +34,7 @@ class SocketTaken(Exception):
 
 
 class Commands(Protocol):
-    def status(self) -> dict[str, Any]: ...
+    async def status(self) -> dict[str, Any]: ...
     async def qr(self) -> dict[str, Any]: ...
     async def pair(self, phone: str) -> dict[str, Any]: ...
     async def logout(self) -> dict[str, Any]: ...
@@ -91,7 +91,7 @@ class ControlServer:
     async def _run(self, request: dict[str, Any]) -> dict[str, Any]:
         match request.get("command"):
             case "status":
-                return self._commands.status()
+                return await self._commands.status()
             case "qr":
                 return await self._commands.qr()
             case "pair":

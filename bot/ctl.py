@@ -25,7 +25,8 @@ class NoBot(Exception):
 def main(arguments: Sequence[str]) -> int:
     settings = _settings()
     say = Catalogue(LOCALES, settings["language"] if settings.get("language") in LANGUAGES else "en")
-    options = _parser().parse_args(arguments)
+    # `set_defaults` would reach the subcommands' copies of these options too, and undo what stands before the command.
+    options = _parser().parse_args(arguments, argparse.Namespace(socket=None, json=False))
     path = _socket_path(options.socket, settings)
     request: dict[str, Any] = {"command": options.command}
     if options.command == "pair":
@@ -53,7 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bot ctl", description="Talk to a running bot.", parents=[common]
     )
-    parser.set_defaults(socket=None, json=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("status", parents=[common], help="how the bot is")
     qr = commands.add_parser("qr", parents=[common], help="draw the QR to scan; exit 3 when none is shown")

@@ -56,7 +56,8 @@ class Desk:
         patience = 2 * runner.settings.reconnect.probe_timeout + 5
         return {"ok": silent is None or silent <= patience, "state": runner.lifecycle.state.value}
 
-    def status(self) -> dict[str, Any]:
+    async def status(self) -> dict[str, Any]:
+        await self._weigh()
         runner, life = self._runner, self._runner.lifecycle
         info = runner.session.info()
         return {
@@ -69,8 +70,8 @@ class Desk:
             "uptime_seconds": round(time.monotonic() - self._started, 1),
             "session_present": life.owns_session,
             "phone": info.phone_masked,
-            "paired_at": info.paired_at,
-            "last_ready_at": info.last_ready_at,
+            "paired_at": rfc3339(info.paired_at) if info.paired_at else None,
+            "last_ready_at": rfc3339(info.last_ready_at) if info.last_ready_at else None,
             "connected_since": rfc3339(runner.connected_since) if runner.connected_since else None,
             "browser_version": runner.browser.version if runner.browser else info.browser_version,
             "page_version": runner.shot.page_version if runner.shot else None,

@@ -14,7 +14,7 @@ class Reports(Protocol):
     """What the server shows."""
 
     async def metrics(self) -> bytes: ...
-    def status(self) -> dict[str, Any]: ...
+    async def status(self) -> dict[str, Any]: ...
     def health(self) -> dict[str, Any]:
         """`ok`: the bot's loop and its page answer. It never asks whether anybody is logged in."""
         ...
@@ -60,7 +60,7 @@ class HttpServer:
         return web.json_response(health, status=200 if health["ok"] else 503)
 
     async def _status(self, _: web.Request) -> web.Response:
-        return web.json_response(self._reports.status(), dumps=_dumps)
+        return web.json_response(await self._reports.status(), dumps=_dumps)
 
 
 def _dumps(value: object) -> str:
