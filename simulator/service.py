@@ -352,6 +352,9 @@ class Service:
             "flags": {name: sorted(phones) for name, phones in self._flags.items() if phones},
         }
 
+    def phone(self, number: str) -> Phone:
+        return self._world.phone(number)
+
     # --- small things ------------------------------------------------------------------------------------------
 
     def _phones(self, number: str) -> list[Phone]:
