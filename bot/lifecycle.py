@@ -143,7 +143,7 @@ class Lifecycle:
         self._answered_at = 0.0
         self._silent = 0
         self._suspect_since = 0.0
-        self._away = False
+        self._away_since: float | None = None
         self._took_over = False
         self._ladder = Ladder()
         self._ready_clock: float | None = None
@@ -313,10 +313,13 @@ class Lifecycle:
         if self.page is not Page.NAVIGATING:
             return
         self.page = Page.BLANK
-        self._away = True
+        self._away_since = self._away_since or self._now
         self._cancel(*(due for due in Due if due not in (Due.LAUNCH, Due.CALM)))
         self._drop(DisconnectReason.CONNECTION_ERROR, self._now, detail=event.code)
-        self._after(Due.NAVIGATE, self.waits.navigation_retry)
+        if self._tired_of_waiting():
+            self._repair_page("reconnect_")
+        else:
+            self._after(Due.NAVIGATE, self.waits.navigation_retry)
 
     # --- what a look at the page says -------------------------------------------------------------------
 
@@ -408,7 +411,7 @@ class Lifecycle:
         if not belief.session_keys and belief.session_keys is not None:
             fields["evidence"] = list(belief.evidence)
         self.outage = None
-        self._away = False
+        self._away_since = None
         self._enter(State.READY)
         self._emit(EventName.WHATSAPP_READY, Level.SUCCESS, "ready", **fields)
         self._after(Due.CALM, self.waits.calm)
@@ -552,14 +555,24 @@ class Lifecycle:
         if self.state is not State.RECONNECTING or self.page is not Page.OPEN:
             return
         if event.reachable is False:
-            self._away = True
-            self._after(Due.CHECK, self.waits.network_check)
-        elif self._away:
-            self._away = False
+            self._away_since = self._away_since or self._now
+            if self._tired_of_waiting():
+                self._escalate()
+            else:
+                self._after(Due.CHECK, self.waits.network_check)
+        elif self._away_since is not None:
+            self._away_since = None
             self.attempts = 0
             self._after(Due.COME_BACK, self.waits.flicker)
         else:
             self._escalate()
+
+    def _tired_of_waiting(self) -> bool:
+        """A browser can go on believing in a network that has changed under it: now and then it is asked anew."""
+        if self._away_since is None or self._now - self._away_since < self.settings.backoff_max:
+            return False
+        self._away_since = self._now
+        return True
 
     def _escalate(self) -> None:
         if self.state is State.RECONNECTING and self.page is Page.OPEN:

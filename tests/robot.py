@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from bot import processes
 from simulator.running import Simulator
 
 Event = dict[str, Any]
@@ -158,8 +159,12 @@ class Robot:
     async def kill(self) -> int:
         """SIGKILL to the bot, its browser and all that is theirs, as a container's end does."""
         assert self.process is not None
-        if self.process.returncode is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        # All are stopped first: a browser whose bot is gone would tidy up after itself.
+        family = processes.with_descendants([self.process.pid]) if self.process.returncode is None else []
+        for sent in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in family:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, sent)
         return await self._gone()
 
     async def _gone(self) -> int:

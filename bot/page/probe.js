@@ -98,6 +98,9 @@ function (config) {
     const encoded = attempt(() => module('WABase64').encodeB64(value));
     return encoded ?? attempt(() => btoa(String.fromCharCode(...new Uint8Array(value.buffer ?? value))));
   };
+  const QR_MODULES = [
+    'WAWebUserPrefsInfoStore', 'WAWebSignalStoreApi', 'WAWebUserPrefsMultiDevice', 'WAWebCompanionRegClientUtils',
+  ];
   async function qrFromModules(ref) {
     const noise = await inTime(attempt(() => module('WAWebUserPrefsInfoStore').waNoiseInfo.get()), 2);
     const registration = await inTime(
@@ -194,6 +197,8 @@ function (config) {
     follow(conn, ['ref']);
     const keys = sessionKeys();
     const ref = attempt(() => conn.ref);
+    // Looked at although the code may stand in the page: a name that is gone is told before it is needed.
+    if (typeof ref === 'string') for (const name of QR_MODULES) module(name);
     const shown = shownRef();
     const dom = screen();
     let qr = null;
