@@ -53,9 +53,10 @@
       outbox.delete(id);
       Msg.get(`true_${wid(chat)}_${id}`)?.set({ ack });
     },
+    newId: () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (one) => one.toString(16).padStart(2, '0'))
+      .join('').toUpperCase(),
     /** Sends text; without a connection it waits for the next one. */
-    async send(chat, body) {
-      const id = Array.from(crypto.getRandomValues(new Uint8Array(8)), (one) => one.toString(16).padStart(2, '0')).join('').toUpperCase();
+    async send(chat, body, id = messages.newId()) {
       const message = add({ id, chat, fromMe: true, body, ack: 0, time: Math.floor(Date.now() / 1000), fresh: true });
       outbox.set(id, { do: 'message', id, chat: String(wid(chat)), body });
       messages.flush();
@@ -63,6 +64,14 @@
     },
     flush() { for (const told of outbox.values()) window.__sim.socket.say(told); },
   };
+  class MsgKey {
+    constructor({ to, id, participant }) {
+      Object.assign(this, { fromMe: true, remote: to, id, participant, _serialized: `true_${to}_${id}` });
+    }
+    static async newId() { return messages.newId(); }
+    toString() { return this._serialized; }
+  }
+  messages.MsgKey = MsgKey;
   window.__sim.messages = messages;
   window.__sim.me = () => {
     const own = window.__sim.keys.registered() ? window.__sim.keys.wid() : null;

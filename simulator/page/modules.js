@@ -39,6 +39,14 @@
   });
   give('WAWebWidFactory', { createWid: messages.wid, createWidFromWidLike: messages.wid, createUserWid: messages.wid });
   give('WAWebFindChatAction', { findOrCreateLatestChat: async (wid) => ({ chat: messages.chatOf(wid) }) });
+  give('WAWebMsgKey', messages.MsgKey);
+  give('WAWebGetEphemeralFieldsMsgActionsUtils', { getEphemeralFields: () => ({}) });
+  give('WAWebSendMsgChatAction', {
+    addAndSendMsgToChat(chat, { id, body }) {
+      const sent = messages.send(chat.id, body, id.id);
+      return [sent, sent.then(() => ({ messageSendResult: 'OK' }))];
+    },
+  });
   give('WAWebSendTextMsgChatAction', { sendTextMsgToChat: (chat, text) => messages.send(chat.id, text) });
   give('WAWebUpdateUnreadChatAction', { sendSeen: async ({ chat }) => { chat.set({ unreadCount: 0 }); } });
   give('WAWebCallCollection', new Collection());
