@@ -42,6 +42,20 @@ class EngineProblem(StrEnum):
     OTHER = "other"
 
 
+# Nothing at all can be asked of the engine: the command line's exit code tells this from a refusal.
+UNUSABLE = frozenset(
+    {
+        EngineProblem.UNREACHABLE,
+        EngineProblem.NO_SUCH_HOST,
+        EngineProblem.PERMISSION,
+        EngineProblem.TLS,
+        EngineProblem.BAD_HOST,
+        EngineProblem.SSH_SUPPORT,
+        EngineProblem.TOO_OLD,
+        EngineProblem.TIMEOUT,
+    }
+)
+
 LOCALES = Path(__file__).parent / "locales"
 _PLACES = ("host", "image", "name", "needed", "owner", "path", "project", "seconds")
 

@@ -1,0 +1,27 @@
+"""`python -m manager`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+INTERRUPTED = 130
+
+
+def run() -> None:
+    try:
+        from manager.cli import main  # noqa: PLC0415  Ctrl-C may come while the modules are still being read
+
+        code = main()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Not sys.exit: after Ctrl-C it would wait for threads that still talk to the engine or to a silent bot.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    run()
