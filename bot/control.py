@@ -1,7 +1,8 @@
 """The control socket: one JSON object a line each way, from `python -m bot ctl`, which is exec'ed beside the bot.
 
-Request: `{"command": "status" | "qr" | "pair" | "logout" | "reload", "phone": "…"}`. Answer: `{"ok": true, "result":
-{…}}` or `{"ok": false, "exit": n, "error": {"message": …, "fix": …}}` with an exit code of `BotExit`.
+Request: `{"command": "status" | "qr" | "pair" | "logout" | "reload", "phone": "…", "language": "en" | "tr"}`.
+Answer: `{"ok": true, "result": {…}}` or `{"ok": false, "exit": n, "error": {"message": …, "fix": …}}` with an exit
+code of `BotExit`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.names import BotExit
-from bot.text import Catalogue
+from bot.text import LANGUAGES, Catalogue
 
 _LINE_LIMIT = 64 * 1024
 _REQUEST_SECONDS = 10
@@ -80,13 +81,16 @@ class ControlServer:
             writer.close()
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
+        say = self._say
         try:
             request = json.loads(line)
+            if request.get("language") in LANGUAGES:
+                say = Catalogue(self._say.folder, request["language"])
             return {"ok": True, "exit": 0, "result": await self._run(request)}
         except Refused as refused:
-            return self._refusal(refused)
+            return _refusal(refused, say)
         except (ValueError, TypeError, AttributeError):
-            return self._refusal(Refused("bad_request", BotExit.FAILED))
+            return _refusal(Refused("bad_request", BotExit.FAILED), say)
 
     async def _run(self, request: dict[str, Any]) -> dict[str, Any]:
         match request.get("command"):
@@ -103,10 +107,11 @@ class ControlServer:
             case _:
                 raise Refused("bad_request", BotExit.FAILED)
 
-    def _refusal(self, refused: Refused) -> dict[str, Any]:
-        message = self._say(f"control.{refused.key}", **refused.values)
-        fix = self._say(f"control.{refused.key}_fix", **refused.values)
-        return {"ok": False, "exit": int(refused.exit), "error": {"message": message, "fix": fix}}
+
+def _refusal(refused: Refused, say: Catalogue) -> dict[str, Any]:
+    message = say(f"control.{refused.key}", **refused.values)
+    fix = say(f"control.{refused.key}_fix", **refused.values)
+    return {"ok": False, "exit": int(refused.exit), "error": {"message": message, "fix": fix}}
 
 
 async def _answers(path: Path) -> bool:

@@ -15,6 +15,7 @@ from bot.names import CONTAINER_SOCKET, SETTINGS_VARIABLE, BotExit, default_sock
 from bot.text import LANGUAGES, Catalogue
 
 LOCALES = Path(__file__).parent / "locales"
+LANGUAGE_VARIABLE = "OTURUM_LANG"
 _ANSWER_SECONDS = 60
 
 
@@ -24,11 +25,14 @@ class NoBot(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     settings = _settings()
-    say = Catalogue(LOCALES, settings["language"] if settings.get("language") in LANGUAGES else "en")
+    # The caller's language, else that of the bot's own log.
+    wanted = (os.environ.get(LANGUAGE_VARIABLE), settings.get("language"))
+    language = next((each for each in wanted if each in LANGUAGES), "en")
+    say = Catalogue(LOCALES, language)
     # `set_defaults` would reach the subcommands' copies of these options too, and undo what stands before the command.
     options = _parser().parse_args(arguments, argparse.Namespace(socket=None, json=False))
     path = _socket_path(options.socket, settings)
-    request: dict[str, Any] = {"command": options.command}
+    request: dict[str, Any] = {"command": options.command, "language": language}
     if options.command == "pair":
         request["phone"] = options.phone
     try:

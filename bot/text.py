@@ -23,7 +23,7 @@ def load_catalogue(folder: Path, language: str) -> dict[str, str]:
 
 class Catalogue:
     def __init__(self, folder: Path, language: str) -> None:
-        self.language = language
+        self.folder, self.language = folder, language
         self._texts = load_catalogue(folder, language)
 
     def __call__(self, key: str, **values: object) -> str:

@@ -6,6 +6,7 @@ on raw to `manager.observed`; failures become `EngineError`, never the SDK's own
 
 from __future__ import annotations
 
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -23,7 +24,7 @@ from urllib3 import exceptions as wire
 
 from bot.contract import LABEL_CLIENT_ID, LABEL_PROJECT, SESSION_MOUNT
 from manager import observed
-from manager.confinement import container_body, secrets_archive
+from manager.confinement import container_body, secrets_archive, volume_look_body
 from manager.problems import (
     EngineError,
     EngineProblem,
@@ -32,13 +33,14 @@ from manager.problems import (
     problem_of,
     required_api,
 )
-from manager.spec import ContainerSpec, network_name
+from manager.spec import ContainerSpec, bridge_name, network_name
 from manager.streams import STDERR, STDOUT, ExecResult, frames, lines
 
 API_VERSION = "1.41"
 CONNECT_SECONDS = 10
 READ_SECONDS = 120
 _REMOVAL_SECONDS = 30
+_NETWORK_SECONDS = 10
 
 # A connection that fails: before the answer, and while a stream is read.
 _BROKEN = (http.RequestException, wire.HTTPError, OSError)
@@ -196,22 +198,26 @@ class Engine:
     def create_network(self, name: str, project: str) -> None:
         """Nothing happens when it is there already (another manager was faster).
 
-        The engine lets two networks of one name be made at the same moment, and then no container can be
-        created on either: of two, the younger goes.
+        Engines before 25 let two networks of one name be made at the same moment, and then no container can
+        be created on either. They never let two have one bridge: the bridge's name decides who was first.
         """
+        options = {"com.docker.network.bridge.name": bridge_name(name)}
         labels = {LABEL_PROJECT: project}
-        try:
-            made = self._ask(
-                lambda api: api.create_network(name, "bridge", check_duplicate=True, labels=labels)
-            )
-        except EngineError as error:
-            if "already exists" not in error.detail:
-                raise
-            return
-        found = self._ask(lambda api: api.networks(names=[name]))
-        same = sorted((each["Created"], each["Id"]) for each in found if each["Name"] == name)
-        if len(same) > 1 and same[0][1] != made["Id"]:
-            self._ask(lambda api: api.remove_network(made["Id"]), name=name)
+        deadline = time.monotonic() + _NETWORK_SECONDS
+        while True:
+            try:
+                self._ask(
+                    lambda api: api.create_network(
+                        name, "bridge", check_duplicate=True, options=options, labels=labels
+                    )
+                )
+                return
+            except EngineError as error:
+                if "already exists" in error.detail:
+                    return
+                if "same bridge name" not in error.detail or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
 
     def remove_network(self, name: str, project: str) -> bool:
         """False when it is not ours, not there, or still in use."""
@@ -227,15 +233,44 @@ class Engine:
                 return True
         return False
 
-    def create_volume(self, name: str, project: str, client_id: str) -> None:
-        """Idempotent. Raises FOREIGN_VOLUME when the name belongs to another project or to nobody known."""
+    def create_volume(self, name: str, project: str, client_id: str, image: str | None = None) -> None:
+        """Idempotent. Raises FOREIGN_VOLUME when the name belongs to another project or to nobody known.
+
+        One that an engine had half made when it died (`observed.half_made`) is replaced if it is seen to be
+        empty, with the help of `image`; VOLUME_IN_USE when somebody holds it meanwhile.
+        """
         labels = {LABEL_PROJECT: project, LABEL_CLIENT_ID: client_id}
-        made = self._ask(lambda api: api.create_volume(name, labels=labels), name=name)
+        create = methodcaller("create_volume", name, labels=labels)
+        made = self._ask(create, name=name)
+        if image and observed.half_made(made) and self._is_empty(name, image, labels):
+            self.remove_volume(name)
+            made = self._ask(create, name=name)
         owner = (made.get("Labels") or {}).get(LABEL_PROJECT)
         if owner != project:
             raise EngineError(EngineProblem.FOREIGN_VOLUME, name=name, owner=owner or "-", project=project)
 
+    def _is_empty(self, volume: str, image: str, labels: Mapping[str, str]) -> bool:
+        """Seen through a container that is never started and, with `labels`, swept up should we die."""
+        body = volume_look_body(volume, image, labels)
+        container = str(self._ask(lambda api: api.create_container_from_config(body), image=image)["Id"])
+        try:
+            response = self._ask(
+                lambda api: api.open_stream(
+                    "GET",
+                    f"/containers/{container}/archive",
+                    params={"path": observed.LOOK_MOUNT},
+                    timeout=READ_SECONDS,
+                )
+            )
+            with response, tarfile.open(fileobj=response.raw, mode="r|") as archive:
+                return all(entry.isdir() and "/" not in entry.name.strip("/") for entry in archive)
+        except (*_BROKEN, tarfile.TarError) as error:
+            raise self._connection_error(error) from error
+        finally:
+            self.remove(container)
+
     def remove_volume(self, name: str) -> None:
+        """Raises VOLUME_IN_USE while any container, running or not, has it."""
         self._ask(lambda api: api.remove_volume(name), name=name)
 
     def create(self, spec: ContainerSpec) -> str:
@@ -317,12 +352,15 @@ class Engine:
 
     # ---- talking to what runs
 
-    def exec(self, container: str, argv: list[str], timeout: float) -> ExecResult:
-        """`argv` in a running container, without a shell; `timeout` in seconds.
+    def exec(
+        self, container: str, argv: list[str], timeout: float, environ: Mapping[str, str] | None = None
+    ) -> ExecResult:
+        """`argv` in a running container, without a shell; `timeout` in seconds; `environ` beside the container's own.
 
         Raises NOT_RUNNING, GONE, SLOW_EXEC.
         """
-        made = self._ask(lambda api: api.exec_create(container, argv), name=container)
+        more = dict(environ or {})
+        made = self._ask(lambda api: api.exec_create(container, argv, environment=more), name=container)
         deadline = time.monotonic() + timeout
         out: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
         body = {"Detach": False, "Tty": False}
@@ -353,13 +391,24 @@ class Engine:
             time.sleep(0.01)
 
     def logs(
-        self, container: str, *, follow: bool = False, tail: int | None = None, since: float | None = None
+        self,
+        container: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since_ns: int | None = None,
+        stamped: bool = False,
     ) -> Iterator[str]:
-        """Lines of stdout and stderr, oldest first; `follow` ends with the container. `since`: epoch."""
+        """Lines of stdout and stderr, oldest first; `follow` ends with the container.
+
+        `stamped`: before each line stands when the engine got it (RFC 3339, UTC) and a space. `since_ns`: from that
+        moment on, in nanoseconds since 1970.
+        """
         params: dict[str, str] = {"stdout": "1", "stderr": "1", "follow": "1" if follow else "0"}
+        params["timestamps"] = "1" if stamped else "0"
         params["tail"] = "all" if tail is None else str(tail)
-        if since is not None:
-            params["since"] = f"{since:.9f}"
+        if since_ns is not None:
+            params["since"] = f"{since_ns // 10**9}.{since_ns % 10**9:09d}"
         path = f"/containers/{container}/logs"
         limit = None if follow else READ_SECONDS
         response = self._ask(
