@@ -163,13 +163,13 @@ def evidence_of(shot: Snapshot) -> tuple[str, ...]:
 
 
 def _judge(shot: Snapshot, state: str | None) -> tuple[Kind, bool]:  # noqa: PLR0911  one return a verdict
+    if state in _STOPPERS:  # the socket speaks of now, the address of before: files are kept
+        return _STOPPERS[state], True
     logout = logout_in(shot.url)
     if logout is not None and _is_out(shot, state):
         if logout is LogoutReason.LOCKED:
             return Kind.BANNED, True
         return (Kind.UNLINKED if logout is LogoutReason.PHONE else Kind.CLIENT_LOGOUT), True
-    if state in _STOPPERS:
-        return _STOPPERS[state], True
     if (state is None or state in _UNPAIRED) and (kind := _stopper_on_screen(shot)):
         return kind, True
     connected = _connected_votes(shot, state)
