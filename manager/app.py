@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from bot.text import LANGUAGES, Catalogue
 from manager.exits import Exit
 from manager.text import catalogue
@@ -53,6 +55,20 @@ class App:
     @property
     def can_ask(self) -> bool:
         return self.terminal and sys.stdin.isatty()
+
+    def ask(self, question: str) -> bool:
+        """Yes or no; an empty answer is no. Raises click.Abort on Ctrl-C and at the end of the input."""
+        answer = self.ask_for(self.say("cli.yes_no", question=question))
+        return answer.lower() in self.say("cli.yes_words").split()
+
+    def ask_for(self, prompt: str) -> str:
+        """Raises click.Abort, having said that nothing was changed."""
+        try:
+            answer: str = click.prompt(prompt, default="", show_default=False, prompt_suffix="")
+        except click.Abort:
+            click.echo(f"\n{self.say('cli.cancelled')}", err=True)
+            raise
+        return answer.strip()
 
     def fleet(self) -> Fleet:
         """Raises ConfigErrors."""

@@ -160,9 +160,13 @@ def plan_down(observed: Observed, only: frozenset[str] | None = None) -> Plan:
 
 
 def plan_restart(observed: Observed, only: frozenset[str] | None = None) -> Plan:
-    """Every container stopped and started again as it is. What changed in bots.yaml is `up`'s business."""
+    """Every container (or those of `only`) stopped and started again as it is.
+
+    What changed in bots.yaml is `up`'s business, and so is a bot without a container.
+    """
     lanes: list[Lane] = []
-    notes: list[Note] = []
+    absent = sorted((only or frozenset()) - _by_client(observed).keys())
+    notes = [Note(client_id, "needs_up", blocking=True) for client_id in absent]
     for client_id, group in _chosen(observed, only):
         own = (container_name(observed.project, client_id), volume_name(observed.project, client_id))
         keep = next((each for each in group if (each.name, each.volume) == own), None)

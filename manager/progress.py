@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -22,12 +26,16 @@ if TYPE_CHECKING:
 
 _COLOURS = {StepState.FAILED: "red", StepState.SKIPPED: "yellow", StepState.LOST_RACE: "yellow"}
 _SHOWN = 12
+_IMAGE = "image"
 _ID_DIGITS = 64
 
 
 class Reporter(Protocol):
+    """`shown` surrounds the whole work; `asking` is for a question in the middle of it."""
+
     def __call__(self, progress: Progress) -> None: ...
     def asking(self, question: Callable[[], bool]) -> bool: ...
+    def shown(self) -> AbstractContextManager[None]: ...
 
 
 def target_name(action: Action, project: str) -> str:
@@ -46,20 +54,26 @@ class Silent:
     def asking(self, question: Callable[[], bool]) -> bool:
         return question()
 
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        yield
+
 
 class Plain:
-    """One line for each finished step, with its cause."""
+    """One line for each finished step, with its cause; what failed goes to stderr."""
 
     def __init__(self, say: Catalogue, project: str) -> None:
         self._say = say
         self._project = project
         self._build_step = (-1, 0)
+        # What is done, and since when; a step's key names bot and kind.
+        self._under_way: dict[str, tuple[str, float]] = {}
+        self._interrupted = False
 
     def __call__(self, progress: Progress) -> None:
         match progress:
             case Step():
-                if progress.state is not StepState.STARTED:
-                    self.line(self.finished(progress), _COLOURS.get(progress.state))
+                self._step(progress)
             case Waiting():
                 self.line(self._say("execute.waiting", holder=progress.holder), "yellow")
             case ImageProgress():
@@ -68,11 +82,42 @@ class Plain:
                     self.line(self.building(progress))
                 self._build_step = (progress.step, progress.steps)
 
+    def _step(self, step: Step) -> None:
+        key = f"{step.action.client_id} {step.action.kind} {step.action.target}"
+        if step.state is StepState.STARTED:
+            self._under_way[key] = (self.doing(step.action), time.monotonic())
+            return
+        self._under_way.pop(key, None)
+        # After Ctrl-C all that has not begun is left out, and nobody wants to read that line by line.
+        if not (self._interrupted and step.state is StepState.SKIPPED):
+            self.line(self.finished(step), _COLOURS.get(step.state))
+
     def asking(self, question: Callable[[], bool]) -> bool:
         return question()
 
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Ctrl-C is raised as ever, after a word on what it means while steps are under way."""
+
+        def told(_: int, __: FrameType | None) -> None:
+            signal.signal(signal.SIGINT, before)
+            if self._under_way:
+                self._interrupted = True
+                self.interrupted(self._say("cli.interrupted"))
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGINT, told)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def interrupted(self, text: str) -> None:
+        """Called inside a signal handler: no stream may be used that the main thread may be just writing to."""
+        os.write(sys.stderr.fileno(), f"{text}\n".encode())
+
     def line(self, text: str, colour: str | None = None) -> None:
-        click.secho(text, fg=colour)
+        click.secho(text, fg=colour, err=colour == "red")
 
     def doing(self, action: Action) -> str:
         what = self._say(f"execute.{action.kind.value}", target=target_name(action, self._project))
@@ -105,29 +150,31 @@ class Lively(Plain):
 
     def __init__(self, say: Catalogue, project: str) -> None:
         super().__init__(say, project)
-        self._under_way: dict[str, tuple[str, float]] = {}
         self._live: Live | None = None
+        self._interruption = ""
 
     def __call__(self, progress: Progress) -> None:
+        if self._live is None:
+            self._begin()
         if isinstance(progress, ImageProgress):
-            self._under_way["image"] = (self.building(progress), self._began("image"))
+            self._under_way[_IMAGE] = (self.building(progress), self._began(_IMAGE))
         elif isinstance(progress, Step):
-            key = f"{progress.action.client_id} {progress.action.kind} {progress.action.target}"
-            if progress.state is StepState.STARTED:
-                self._under_way[key] = (self.doing(progress.action), time.monotonic())
-            else:
-                self._under_way.pop(key, None)
-            self._under_way.pop("image", None)
+            self._under_way.pop(_IMAGE, None)
         super().__call__(progress)
 
-    def line(self, text: str, colour: str | None = None) -> None:
-        from rich.text import Text  # noqa: PLC0415  only where a terminal is
+    def _begin(self) -> None:
+        """Only when there is something to show: a second `up` must not wait for rich to be read."""
+        from rich.live import Live  # noqa: PLC0415
 
-        if self._live is None:
-            super().line(text, colour)
-        else:
-            mark = {"red": "✗ ", "yellow": "! "}.get(colour or "", "✓ ")
-            self._live.console.print(Text(mark, style=colour or "green").append(text, style=colour or ""))
+        self._live = Live(get_renderable=self._picture, transient=True, refresh_per_second=8)
+        self._live.start()
+
+    def line(self, text: str, colour: str | None = None) -> None:
+        from rich.text import Text  # noqa: PLC0415
+
+        assert self._live is not None
+        mark = {"red": "✗ ", "yellow": "! "}.get(colour or "", "✓ ")
+        self._live.console.print(Text(mark, style=colour or "green").append(text, style=colour or ""))
 
     def asking(self, question: Callable[[], bool]) -> bool:
         if self._live is None:
@@ -141,11 +188,15 @@ class Lively(Plain):
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        from rich.live import Live  # noqa: PLC0415
+        try:
+            with super().shown():
+                yield
+        finally:
+            if self._live is not None:
+                self._live.stop()
 
-        with Live(get_renderable=self._picture, transient=True, refresh_per_second=8) as self._live:
-            yield
-        self._live = None
+    def interrupted(self, text: str) -> None:
+        self._interruption = text
 
     def _picture(self) -> RenderableType:
         from rich.console import Group  # noqa: PLC0415
@@ -161,6 +212,8 @@ class Lively(Plain):
             rows.append(spinner)
         if len(going) > _SHOWN:
             rows.append(Text(self._say("execute.more", count=len(going) - _SHOWN)))
+        if self._interruption:
+            rows.append(Text(self._interruption, style="yellow"))
         return Group(*rows)
 
     def _began(self, key: str) -> float:

@@ -52,7 +52,10 @@ class ReconcilesOn(ExecutesOn, BuildsImages, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`plan` as it was first made; `notes` as they stood at the end; `steps` as they ended."""
+    """`plan` as it was first made; `notes` as they stood at the end; `steps` as they ended.
+
+    `deleted`: the volume that is gone for good; only `remove_client` deletes one.
+    """
 
     plan: Plan
     notes: tuple[Note, ...] = ()
@@ -60,6 +63,7 @@ class Outcome:
     image: BotImage | None = None
     dry_run: bool = False
     confirmed: bool = True
+    deleted: str | None = None
 
     @property
     def errors(self) -> list[EngineError]:
@@ -74,7 +78,7 @@ class Outcome:
 
     @property
     def nothing_to_do(self) -> bool:
-        return self.plan.empty
+        return self.plan.empty and self.deleted is None
 
 
 def ignore(progress: Progress) -> None:
@@ -147,9 +151,14 @@ def restart(
 
 
 def remove_client(
-    fleet: Fleet, engine: ReconcilesOn, client_id: str, on_progress: OnProgress = ignore
+    fleet: Fleet,
+    engine: ReconcilesOn,
+    client_id: str,
+    on_progress: OnProgress = ignore,
+    *,
+    session: bool = True,
 ) -> Outcome:
-    """Removes a bot's container AND its volume, the session for good. The caller has asked.
+    """Removes a bot's container and, with `session`, its volume: the session for good. The caller has asked.
 
     Raises FOREIGN_VOLUME for a volume of somebody else's, VOLUME_IN_USE while a container still has it.
     """
@@ -160,13 +169,14 @@ def remove_client(
 
     with _turn(fleet, engine, on_progress):
         outcome = _carry_out(look, fleet, engine, on_progress)
-        if not outcome.ok:
+        if not outcome.ok or not session:
             return outcome
         observed = engine.observe(fleet.project, (), (volume,))
         if volume in observed.foreign_volumes:
             raise EngineError(EngineProblem.FOREIGN_VOLUME, name=volume, project=fleet.project)
         if any(known.name == volume for known in observed.volumes):
             engine.remove_volume(volume)
+            return replace(outcome, deleted=volume)
     return outcome
 
 

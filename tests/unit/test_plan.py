@@ -360,3 +360,14 @@ def test_five_hundred_bots_are_planned_quickly() -> None:
     print(f"\n500 bots, nothing changed: {same:.3f} s, all changed: {changed:.3f} s")
     assert same < 0.4
     assert changed < 0.6
+
+
+def test_a_restart_by_name_of_a_bot_without_a_container_says_what_starts_it() -> None:
+    specs = specs_of(fleet_of("a", "b"))
+    plan = planning.plan_restart(engine_with(specs[0]).observe(), only=frozenset({"a", "b"}))
+    assert [note.say(SAY) for note in plan.notes] == [
+        "b has no container that could be restarted. Run: python -m manager up b"
+    ]
+    assert plan.blocked == {"b"}
+    assert [kinds(lane) for lane in plan.lanes] == [["stop", "start"]]
+    assert not planning.plan_restart(engine_with(specs[0]).observe()).notes
