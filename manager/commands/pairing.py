@@ -1,0 +1,86 @@
+"""`pair` and `logout`: link a bot by code, unlink it properly."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from manager import lettering, talk
+from manager.app import App, UserError
+from manager.clickwords import client, command, flag
+from manager.conversation import Conversation, with_bot
+from manager.exits import Exit
+
+_CODE_SECONDS = 60
+_OUTCOME_SECONDS = 90
+_LOOK_SECONDS = 0.5
+_GROUP = 4
+
+
+@command("pair")
+@client
+@click.argument("phone", metavar="PHONE")
+def pair(app: App, client: str, phone: str) -> Exit:
+    answer = _asked(with_bot(app, client), "pair", phone)
+    code = lettering.grouped(str(answer["code"]), _GROUP)
+    if app.terminal:
+        click.echo()
+        for line in lettering.large(code):
+            click.secho(f"  {line}", bold=True)
+        click.echo()
+        click.secho(f"  {code}\n", bold=True)
+    else:
+        click.echo(code)
+    minutes = max(1, round(float(answer["expires_in"]) / 60))
+    click.echo(app.say("pairing.type_it", client=client, minutes=minutes))
+    return Exit.OK
+
+
+@command("logout")
+@client
+@flag("--yes", "-y", help="yes")
+def logout(app: App, client: str, yes: bool) -> Exit:
+    bot = with_bot(app, client)
+    if app.can_ask and not yes and not app.ask(app.say("pairing.ask_logout", client=client)):
+        click.echo(app.say("cli.cancelled"))
+        return Exit.FAILED
+    before = _events(bot.status())
+    _asked(bot, "logout")
+    click.echo(app.say("pairing.logging_out", client=client))
+    _await_logout(app, bot, before)
+    click.echo(app.say("pairing.logged_out", client=client))
+    return Exit.OK
+
+
+def _asked(bot: Conversation, *words: str) -> talk.Json:
+    """Raises UserError with the bot's own reason."""
+    try:
+        return bot.ask(*words, seconds=_CODE_SECONDS)
+    except talk.Refusal as refusal:
+        raise refusal.for_people() from None
+
+
+def _await_logout(app: App, bot: Conversation, before: list[Any]) -> None:
+    """Returns when the session is gone. Raises UserError when it stays."""
+    deadline = time.monotonic() + _OUTCOME_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            status = bot.status()
+        except talk.Refusal as refusal:
+            raise refusal.for_people() from None
+        if not status["session_present"]:
+            return
+        for event in _events(status):
+            if event not in before and (event["event"], event["level"]) == ("BOT_CONTROL", "warning"):
+                raise UserError(str(event["message"]), app.say("pairing.by_hand", client=bot.client_id))
+        time.sleep(_LOOK_SECONDS)
+    raise UserError(
+        app.say("pairing.no_outcome", client=bot.client_id, seconds=_OUTCOME_SECONDS),
+        app.say("pairing.by_hand", client=bot.client_id),
+    )
+
+
+def _events(status: talk.Json) -> list[Any]:
+    return list(status.get("last_events") or ())

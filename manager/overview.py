@@ -1,0 +1,314 @@
+"""PURE: what bots.yaml, the engine and the bots themselves say -> one row a bot, with what a person has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bot.contract import BotExit, State, UserAction
+from bot.text import Catalogue
+from manager.fleet import Fleet
+from manager.observed import ContainerState, ObservedContainer
+
+START_SECONDS = 60
+PATIENCE_SECONDS = 600
+
+Json = Mapping[str, Any]
+
+
+class Place(StrEnum):
+    """Where a bot stands, seen from outside. Only in ANSWERS has it a state of its own."""
+
+    ANSWERS = "answers"
+    STARTING = "starting"
+    SILENT = "silent"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    EXITED = "exited"
+    OOM = "oom"
+    CREATED = "created"
+    REMOVING = "removing"
+    ABSENT = "absent"
+    DISABLED = "disabled"
+
+
+class Mute(StrEnum):
+    """Why a running container gave no answer."""
+
+    NO_SOCKET = "no_socket"
+    LATE = "late"
+    OTHER = "other"
+
+
+class Weight(StrEnum):
+    """How urgently a row wants to be looked at."""
+
+    GOOD = "good"
+    WAITS = "waits"
+    OFF = "off"
+    ACT = "act"
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What only an inspection of the container tells. Times as the engine writes them."""
+
+    state: ContainerState
+    exit_code: int | None = None
+    oom_killed: bool = False
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @classmethod
+    def of(cls, inspected: Json) -> Detail:
+        found = inspected.get("State") or {}
+        word = str(found.get("Status") or "").lower()
+        known = word in ContainerState.__members__.values()
+        return cls(
+            state=ContainerState(word) if known else ContainerState.RUNNING,
+            exit_code=_whole(found.get("ExitCode")),
+            oom_killed=bool(found.get("OOMKilled")),
+            started_at=moment(found.get("StartedAt")),
+            finished_at=moment(found.get("FinishedAt")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """`status.todo_<key>` of the catalogue; `command` is what to type, where typing helps."""
+
+    key: str
+    command: str | None = None
+
+    def say(self, say: Catalogue) -> str:
+        text = say(f"status.todo_{self.key}")
+        return f"{text}: {self.command}" if self.command else text
+
+    def sentence(self, say: Catalogue) -> str:
+        text = self.say(say)
+        return text[0].upper() + text[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One bot. None is what nobody knows. `in_file`: bots.yaml names it."""
+
+    client_id: str
+    place: Place
+    in_file: bool = True
+    enabled: bool = True
+    state: str | None = None
+    since: datetime | None = None
+    phone: str | None = None
+    session_present: bool | None = None
+    disconnects: int | None = None
+    reconnects: int | None = None
+    qr_requests: int | None = None
+    memory_bytes: int | None = None
+    uptime_seconds: float | None = None
+    container: str | None = None
+    exit_code: int | None = None
+    health: str | None = None
+    weight: Weight = Weight.WAITS
+    advice: Advice | None = None
+
+    def as_json(self, say: Catalogue) -> dict[str, object]:
+        found = asdict(self)
+        found["place"] = self.place.value
+        found["weight"] = self.weight.value
+        found["since"] = self.since.isoformat() if self.since else None
+        found["advice"] = (
+            {"text": self.advice.say(say), "command": self.advice.command} if self.advice else None
+        )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that was found out in one round. `answers`: by clientId, a status document or why there is none."""
+
+    containers: tuple[ObservedContainer, ...] = ()
+    volumes: frozenset[str] = frozenset()
+    answers: Mapping[str, Json | Mute] = field(default_factory=dict)
+    details: Mapping[str, Detail] = field(default_factory=dict)
+
+
+def current(containers: Iterable[ObservedContainer]) -> dict[str, ObservedContainer]:
+    """Of each bot the container that counts: one that may write before one that may not, then the youngest."""
+    ranked = sorted(containers, key=lambda each: (each.state.may_write, each.created))
+    return {each.client_id: each for each in ranked}
+
+
+def rows(fleet: Fleet, seen: Seen, now: datetime, only: frozenset[str] | None = None) -> list[Row]:
+    """bots.yaml's order, then what the engine has beyond it. `only`: these bots; None: all."""
+    containers = current(seen.containers)
+    beyond = sorted(containers.keys() - fleet.client_ids)
+    wanted = [
+        each for each in (*(bot.client_id for bot in fleet.bots), *beyond) if only is None or each in only
+    ]
+    return [_row(client, containers.get(client), fleet, seen, now) for client in wanted]
+
+
+def _row(client: str, container: ObservedContainer | None, fleet: Fleet, seen: Seen, now: datetime) -> Row:
+    in_file, enabled = client in fleet.client_ids, client not in fleet.disabled
+    if container is None:
+        place = Place.ABSENT if enabled else Place.DISABLED
+        session = None if client in seen.volumes else False
+        return _advised(Row(client, place, in_file, enabled, session_present=session), now)
+    answer, detail = seen.answers.get(client), seen.details.get(client)
+    known = Row(client, Place.ANSWERS, in_file, enabled, container=container.name, health=container.health)
+    if isinstance(answer, Mapping):
+        return _advised(_answered(known, answer), now)
+    return _advised(_unanswered(known, container, answer, detail, now), now)
+
+
+def _answered(known: Row, answer: Json) -> Row:
+    counters = answer.get("counters")
+    counters = counters if isinstance(counters, Mapping) else {}
+    session = answer.get("session_present")
+    phone = answer.get("phone")
+    uptime = answer.get("uptime_seconds")
+    return replace(
+        known,
+        state=str(answer.get("state", "?")),
+        since=moment(answer.get("since")),
+        phone=phone if isinstance(phone, str) else None,
+        session_present=session if isinstance(session, bool) else None,
+        disconnects=_total(counters.get("disconnects")),
+        reconnects=_total(counters.get("reconnects")),
+        qr_requests=_total(counters.get("qr_requests")),
+        memory_bytes=_whole(answer.get("memory_bytes")),
+        uptime_seconds=float(uptime) if isinstance(uptime, int | float) else None,
+    )
+
+
+def _unanswered(
+    known: Row, container: ObservedContainer, mute: Json | Mute | None, detail: Detail | None, now: datetime
+) -> Row:
+    state = detail.state if detail else container.state
+    code = detail.exit_code if detail else container.exit_code
+    if state is ContainerState.RUNNING:
+        started = detail.started_at if detail else None
+        young = started is not None and (now - started).total_seconds() < START_SECONDS
+        starting = young and mute is Mute.NO_SOCKET
+        return replace(known, place=Place.STARTING if starting else Place.SILENT, since=started)
+    since = detail.finished_at if detail else None
+    if not known.enabled and not state.may_write:
+        return replace(known, place=Place.DISABLED, since=since, exit_code=code)
+    place = _PLACES[state]
+    if place is Place.EXITED and detail and detail.oom_killed:
+        place = Place.OOM
+    ended = place in (Place.EXITED, Place.OOM, Place.RESTARTING)
+    return replace(known, place=place, since=since if ended else None, exit_code=code if ended else None)
+
+
+_PLACES = {
+    ContainerState.CREATED: Place.CREATED,
+    ContainerState.PAUSED: Place.PAUSED,
+    ContainerState.RESTARTING: Place.RESTARTING,
+    ContainerState.REMOVING: Place.REMOVING,
+    ContainerState.EXITED: Place.EXITED,
+    ContainerState.DEAD: Place.REMOVING,
+}
+
+
+def _advised(row: Row, now: datetime) -> Row:
+    weight, advice = _advice(row, now)
+    return replace(row, weight=weight, advice=advice)
+
+
+def _advice(row: Row, now: datetime) -> tuple[Weight, Advice | None]:
+    """The first thing a person should do, if anything."""
+    runs = row.place in (Place.ANSWERS, Place.STARTING, Place.SILENT, Place.PAUSED, Place.RESTARTING)
+    if not row.in_file:
+        return Weight.ACT if runs else Weight.OFF, Advice("taken_out", _manager("up"))
+    if not row.enabled:
+        if runs:
+            return Weight.ACT, Advice("disabled_runs", _manager(f"up {row.client_id}"))
+        command = f"{_manager(f'resume {row.client_id}')} && {_manager(f'up {row.client_id}')}"
+        return Weight.OFF, Advice("disabled", command)
+    if row.place is Place.ANSWERS:
+        return _advice_of_state(row, now)
+    if row.place is Place.STARTING:
+        return Weight.WAITS, None
+    key, words = _OUTSIDE[row.place]
+    if row.place is Place.EXITED and row.exit_code in _TOLD_IN_LOG:
+        key, words = "look_in_log", "logs"
+    return Weight.ACT, Advice(key, _manager(f"{words} {row.client_id}"))
+
+
+_OUTSIDE = {
+    Place.SILENT: ("silent", "restart"),
+    Place.PAUSED: ("paused", "up"),
+    Place.RESTARTING: ("look_in_log", "logs"),
+    Place.EXITED: ("start", "up"),
+    Place.OOM: ("oom", "up"),
+    Place.CREATED: ("start", "up"),
+    Place.REMOVING: ("start", "up"),
+    Place.ABSENT: ("start", "up"),
+}
+_TOLD_IN_LOG = frozenset(code for code in BotExit if code is not BotExit.OK)
+
+
+def _advice_of_state(row: Row, now: datetime) -> tuple[Weight, Advice | None]:
+    state = _BY_NAME.get(row.state or "")
+    if state is None:  # of a later version of the bot
+        return Weight.WAITS, None
+    if state in _STATES:
+        key, words = _STATES[state]
+        return Weight.ACT, Advice(key, _manager(words.format(client=row.client_id)) if words else None)
+    if row.health == "unhealthy":
+        return Weight.ACT, Advice("unhealthy", _manager(f"logs {row.client_id}"))
+    if state is State.READY:
+        return Weight.GOOD, None
+    long = row.since is not None and (now - row.since).total_seconds() > PATIENCE_SECONDS
+    if long and state.user_action is UserAction.WAIT:
+        return Weight.ACT, Advice("waits_long", _manager(f"logs {row.client_id}"))
+    return Weight.WAITS, None
+
+
+_BY_NAME = {state.value: state for state in State}
+_STATES = {
+    State.WAITING_FOR_QR_SCAN: ("scan", "qr {client}"),
+    State.CONFLICT: ("conflict", "restart {client}"),
+    State.BANNED: ("banned", ""),
+    State.OUTDATED: ("outdated", "up"),
+    State.PROXY_BLOCKED: ("proxy", "up {client}"),
+    State.FAILED: ("look_in_log", "logs {client}"),
+}
+
+
+def _manager(words: str) -> str:
+    return f"python -m manager {words}"
+
+
+def moment(text: object) -> datetime | None:
+    """RFC 3339 with any number of decimals; None for the engine's year 1, which means never."""
+    if not isinstance(text, str):
+        return None
+    try:
+        found = datetime.fromisoformat(_six_decimals(text))
+    except ValueError:
+        return None
+    return found if found.year > 1 and found.tzinfo else None
+
+
+def _six_decimals(text: str) -> str:
+    whole, point, rest = text.partition(".")
+    if not point:
+        return text
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    return f"{whole}.{digits[:6].ljust(6, '0')}{rest[len(digits) :]}"
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _total(counts: object) -> int | None:
+    if not isinstance(counts, Mapping):
+        return None
+    return sum(each for each in counts.values() if isinstance(each, int))

@@ -1,0 +1,57 @@
+"""Asks running bots, over `python -m bot ctl` exec'ed beside them: works with any engine, wherever it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from bot.contract import BotExit
+from manager.app import UserError
+from manager.exits import Exit
+from manager.streams import ExecResult
+
+LANGUAGE_VARIABLE = "OTURUM_LANG"  # as `bot ctl` reads it
+_CTL = ("python", "-m", "bot", "ctl")
+
+Json = dict[str, Any]
+
+
+class Executes(Protocol):
+    def exec(
+        self, container: str, argv: list[str], timeout: float, environ: Mapping[str, str] | None = None
+    ) -> ExecResult: ...
+
+
+class Refusal(Exception):
+    """The bot (or its `ctl`) said no. `message` and `fix` are its own sentences; `code` is its exit code."""
+
+    def __init__(self, code: int, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.fix = code, message, fix
+
+    def for_people(self) -> UserError:
+        """NO_QR has an exit code of its own; whatever else a bot refuses is an action that failed."""
+        code = Exit.NO_QR if self.code == BotExit.NO_QR else Exit.FAILED
+        return UserError(self.message, self.fix, code)
+
+
+def ask(engine: Executes, container: str, words: Sequence[str], seconds: float, language: str) -> Json:
+    """The bot's answer to `ctl WORDS`. Raises Refusal; EngineError NOT_RUNNING, GONE, SLOW_EXEC."""
+    found = engine.exec(container, [*_CTL, *words, "--json"], seconds, {LANGUAGE_VARIABLE: language})
+    return answer_of(found)
+
+
+def answer_of(found: ExecResult) -> Json:
+    """Raises Refusal, also for what no bot ever said: the container may hold anything."""
+    try:
+        answer = json.loads(found.stdout)
+    except ValueError:
+        answer = None
+    if found.exit_code == BotExit.OK and isinstance(answer, dict):
+        return answer
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, dict):
+        raise Refusal(found.exit_code, str(error.get("message", "")), str(error.get("fix", "")))
+    said = (found.stderr.strip() or found.stdout.strip()).splitlines()
+    raise Refusal(found.exit_code or BotExit.FAILED, said[-1] if said else f"exit code {found.exit_code}")
