@@ -1,9 +1,17 @@
 # `make help` lists what there is.
 PYTHON := .venv/bin/python
 
-.PHONY: help test lint clean
+.PHONY: help demo up test lint clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## two bots and two simulated phones go through every scenario in front of you
+	@python3 -m setup venv engine base
+	@$(PYTHON) -m demo
+
+up: ## the fleet of bots.yaml, and all the set-up it needs
+	@python3 -m setup venv engine base
+	@$(PYTHON) -m manager up
 
 test: ## all tests; sets everything up itself
 	@python3 -m setup venv engine base test-tools

@@ -1,151 +1,147 @@
-"""The demo's surroundings: the simulator in the bots' network, and an ear on each bot's event log."""
+"""The surroundings of a fleet without phones: the simulator in the bots' network, and an ear on each bot.
+
+What a bystander would type is done with the `docker` command; bots are started by the manager's own code alone.
+"""
 
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import docker
-
+from bot.contract import LABEL_PROJECT
+from demo.ear import Ear, OnEvent, nobody
+from manager import config
 from manager.engine import Engine
-from manager.problems import EngineError, EngineProblem
+from manager.fleet import Fleet
 from manager.spec import container_name, network_name
 
 HOST = "web.whatsapp.com"
+# Not the project's own label: the manager would take the simulator for a bot that bots.yaml no longer has.
+LABEL_STAGE = "io.oturum.stage"
+_PORT = "443"
 _ORDER_SECONDS = 40
-Event = dict[str, Any]
 
 
 class StageError(Exception):
-    """The simulator would not start, or refused an order; the text says why."""
+    """The simulator, a bot's control socket or the docker command refused; the text is what it said."""
 
 
-class SimulatorContainer:
-    """The simulator in the network of `project`, under the real site's name."""
+def docker(*words: str) -> str:
+    """The docker command's answer. Raises StageError."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise StageError(done.stderr.strip() or f"docker {words[0]}: exit code {done.returncode}")
+    return done.stdout.strip()
+
+
+def sweep(project: str) -> None:
+    """Containers, volumes and networks of a project that is only a demonstration, sessions included."""
+    label = f"label={LABEL_PROJECT}={project}"
+    for each in (label, f"label={LABEL_STAGE}={project}"):
+        if containers := docker("ps", "--all", "--quiet", "--filter", each).split():
+            docker("rm", "--force", "--volumes", *containers)
+    if volumes := docker("volume", "ls", "--quiet", "--filter", label).split():
+        docker("volume", "rm", *volumes)
+    if networks := docker("network", "ls", "--quiet", "--filter", label).split():
+        docker("network", "rm", *networks)
+
+
+@dataclass(frozen=True)
+class Code:
+    """A bot's QR: its text, and the picture as the bot draws it for a terminal."""
+
+    text: str
+    picture: str
+
+
+class Stage:
+    """`with Stage(...) as stage`: nothing of `project` was there before, and nothing is afterwards.
+
+    `image` is the simulator's; `options` are those of `python -m simulator serve`.
+    """
 
     def __init__(self, engine: Engine, project: str, image: str, options: Sequence[str] = ()) -> None:
-        self.name = f"{project}-simulator"
+        self.engine = engine
+        self.project = project
         self.pin = ""
-        self._engine = engine
-        self._project = project
+        self.simulator = f"{project}-simulator"
         self._image = image
         self._options = options
-        self._api = docker.APIClient(base_url=engine.host, version="auto")
+        self._ears: list[Ear] = []
 
     def __enter__(self) -> Self:
-        network = network_name(self._project)
-        self._engine.create_network(network, self._project)
-        self.remove()
-        attached = self._api.create_endpoint_config(aliases=[HOST])
-        container = self._api.create_container(
-            self._image,
-            ["serve", "--host", "0.0.0.0", "--port", "443", *self._options],  # noqa: S104  inside its own network
-            name=self.name,
-            hostname="simulator",
-            host_config=self._api.create_host_config(
-                cap_drop=["ALL"], read_only=True, tmpfs={"/tmp": ""}, init=True,  # noqa: S108  the container's own
-                sysctls={"net.ipv4.ip_unprivileged_port_start": "443"},
-            ),  # fmt: skip
-            networking_config=self._api.create_networking_config({network: attached}),
-        )
-        self._api.start(container["Id"])
-        first = next(self._engine.logs(self.name, follow=True), "")
+        sweep(self.project)
         try:
-            self.pin = json.loads(first)["pin"]
-        except ValueError:
-            raise StageError(f"the simulator did not start: {first}") from None
+            self._start_simulator()
+        except BaseException:
+            sweep(self.project)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.remove()
+        for ear in self._ears:
+            ear.close()
+        sweep(self.project)
 
-    def remove(self) -> None:
-        with suppress(docker.errors.NotFound):
-            self._api.remove_container(self.name, force=True)
+    def _start_simulator(self) -> None:
+        network = network_name(self.project)
+        self.engine.create_network(network, self.project)
+        docker(
+            *("run", "--detach", "--name", self.simulator, "--label", f"{LABEL_STAGE}={self.project}"),
+            *("--network", network, "--network-alias", HOST, "--hostname", "simulator"),
+            *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/tmp"),
+            *("--init", "--sysctl", f"net.ipv4.ip_unprivileged_port_start={_PORT}"),
+            *(self._image, "serve", "--host", "0.0.0.0", "--port", _PORT, *self._options),
+        )
+        first = next(self.engine.logs(self.simulator, follow=True), "")
+        try:
+            self.pin = json.loads(first)["pin"]
+        except ValueError:
+            raise StageError("\n".join(self.engine.logs(self.simulator))) from None
+
+    def fleet(self, file: Path, **variables: str) -> Fleet:
+        """`file` as `python -m manager --file` reads it, with the simulator's certificate in SIMULATOR_PIN."""
+        return config.load(file, os.environ | {"SIMULATOR_PIN": self.pin} | variables)
+
+    def ear(self, client_id: str, on_event: OnEvent = nobody) -> Ear:
+        self._ears.append(Ear(self.engine, self.project, client_id, on_event))
+        return self._ears[-1]
+
+    def container(self, client_id: str) -> str:
+        """Its name."""
+        return container_name(self.project, client_id)
+
+    def container_id(self, client_id: str) -> str:
+        return str(self.engine.inspect(self.container(client_id))["Id"])
+
+    def ctl(self, client_id: str, *words: str) -> str:
+        """`python -m bot ctl WORDS` in the bot's container. Raises StageError."""
+        return self._exec(self.container(client_id), "bot", "ctl", *words)
+
+    def code(self, client_id: str) -> Code:
+        """The QR that the bot shows now. Raises StageError when it shows none."""
+        return Code(self.ctl(client_id, "qr", "--text").strip(), self.ctl(client_id, "qr").rstrip())
 
     def order(self, *words: str) -> dict[str, Any]:
-        """`python -m simulator WORDS` in its container. Raises StageError with the simulator's own refusal."""
-        found = self._engine.exec(self.name, ["python", "-m", "simulator", *words], _ORDER_SECONDS)
-        if found.code != 0:
-            raise StageError(found.stderr.strip() or found.stdout.strip())
-        answer: dict[str, Any] = json.loads(found.stdout)
+        """`python -m simulator WORDS` in its container. Raises StageError."""
+        answer: dict[str, Any] = json.loads(self._exec(self.simulator, "simulator", *words))
         return answer
 
+    def scan(self, text: str, phone: str | None = None) -> str:
+        """A simulated phone (a new one, unless named) reads `text`; the phone's number. Raises StageError."""
+        wid: str = self.order("pair", text, *(("--phone", phone) if phone else ()))["wid"]
+        return wid.partition(":")[0]
 
-class Ear:
-    """Hears one bot's event log, over restarts and new containers; `events` holds all of it."""
-
-    def __init__(self, engine: Engine, project: str, client_id: str) -> None:
-        self.client_id = client_id
-        self.events: list[Event] = []
-        self._engine = engine
-        self._name = container_name(project, client_id)
-        self._news = threading.Condition()
-        self._known: set[str] = set()
-        self._closed = False
-        threading.Thread(target=self._listen, name=f"ear {client_id}", daemon=True).start()
-
-    def close(self) -> None:
-        self._closed = True
-
-    @property
-    def mark(self) -> int:
-        """The place in the log from which to wait."""
-        return len(self.events)
-
-    def wait(
-        self, name: str, after: int = 0, within: float = 60, where: Callable[[Event], bool] = lambda _: True
-    ) -> Event | None:
-        """The first event of that name since `after`; None when it does not come in time."""
-
-        def found() -> Event | None:
-            return next((one for one in self.events[after:] if one["event"] == name and where(one)), None)
-
-        with self._news:
-            self._news.wait_for(lambda: found() is not None, within)
-        return found()
-
-    def names(self, after: int = 0) -> list[str]:
-        return [one["event"] for one in self.events[after:]]
-
-    def _listen(self) -> None:
-        while not self._closed:
-            try:
-                for line in self._engine.logs(self._name, follow=True):
-                    self._hear(line)
-            except EngineError as error:
-                if error.problem not in (EngineProblem.GONE, EngineProblem.UNREACHABLE, EngineProblem.TIMEOUT):
-                    return
-            time.sleep(0.2)
-
-    def _hear(self, line: str) -> None:
-        with self._news:
-            if line in self._known:
-                return
-            self._known.add(line)
-            with suppress(ValueError):
-                self.events.append(json.loads(line))
-            self._news.notify_all()
-
-
-def sweep(engine: Engine, project: str, client_ids: Sequence[str]) -> None:
-    """Containers, volumes and the network of a project that is only a demonstration."""
-    api = docker.APIClient(base_url=engine.host, version="auto")
-    for client_id in client_ids:
-        with suppress(docker.errors.NotFound):
-            api.remove_container(container_name(project, client_id), force=True)
-        with suppress(docker.errors.NotFound):
-            api.remove_volume(f"{project}-{client_id}-session")
-    with suppress(docker.errors.NotFound, docker.errors.APIError):
-        api.remove_network(network_name(project))
-
-
-ROOT = Path(__file__).parent.parent
+    def _exec(self, container: str, *module: str) -> str:
+        found = self.engine.exec(container, ["python", "-m", *module], _ORDER_SECONDS)
+        if found.exit_code != 0:
+            raise StageError(found.stderr.strip() or found.stdout.strip())
+        return found.stdout

@@ -27,14 +27,13 @@ def tag(root: Path = ROOT) -> str:
 
 
 def ensure(root: Path = ROOT) -> str:
-    """The tag, with the image in the engine; printed on standard output. Raises SetupError."""
+    """The tag, with the image in the engine. Raises SetupError."""
     name = tag(root)
     if not base_image.is_there(name):
         with turn("simulator-image"):
             if not base_image.is_there(name):
                 base_image.ensure()
                 _build(root, name)
-    print(name)
     return name
 
 
