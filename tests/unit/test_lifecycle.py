@@ -311,6 +311,8 @@ def test_every_code_is_told_and_the_episode_is_counted_once() -> None:
     assert counted(bot.effects, s.Tally.QR_REQUESTS) == ["first_pairing"]
     assert len(counted(bot.effects, s.Tally.QR_CODES)) == 6
     assert [line["number"] for line in lines(bot.effects, EventName.WHATSAPP_QR)] == [1, 2, 3, 4, 5, 6]
+    shown = [(each.number, each.text) for each in bot.effects if isinstance(each, s.ShowQr)]
+    assert shown == [(number, qr(number).qr_text) for number in range(1, 7)]
 
 
 def test_refs_used_up_are_asked_for_again_slower_and_without_end() -> None:
