@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ _USAGE = """usage: python -m bot                 run the bot that BOT_SETTINGS d
        python -m bot --print-schema  print the JSON schema of BOT_SETTINGS
        python -m bot --version       print the version
        python -m bot ctl …           talk to the running bot (see: python -m bot ctl --help)
+       python -m bot volume …        look at and change the volume of a bot that does not run
 
 exit codes: 0 stopped as asked · 1 failed · 2 BOT_SETTINGS wrong · 3 no QR is shown · 4 no bot answers
             5 refused · 10 session folder unusable · 11 session in use · 12 browser unusable · 13 port in use"""
@@ -16,10 +18,10 @@ exit codes: 0 stopped as asked · 1 failed · 2 BOT_SETTINGS wrong · 3 no QR is
 
 def main(arguments: Sequence[str]) -> int:
     match arguments:
-        case ["ctl", *rest]:
-            from bot import ctl  # noqa: PLC0415  an exec'ed command must start fast
-
-            return ctl.main(rest)
+        case ["ctl" | "volume" as part, *rest]:
+            # An exec'ed command must start fast: neither needs what the other or the bot needs.
+            code: int = importlib.import_module(f"bot.{part}").main(rest)
+            return code
         case []:
             from bot import service  # noqa: PLC0415
 

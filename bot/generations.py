@@ -15,14 +15,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from bot import durable
+from bot.archive import MIRROR as _MIRROR
+from bot.archive import PARTS, Fingerprint
 
-PARTS = ("Local Storage", "IndexedDB")
 KEPT = 3
 BUDGET_BYTES = 1024**3
 
 _MANIFEST = "manifest.json"
 _TRIED = "tried"
-_MIRROR = "mirror.json"
+_PINNED = "pinned"
 _PENDING = ".taking"
 
 
@@ -34,6 +35,21 @@ class GenerationResult:
     number: int | None = None
     bytes: int = 0
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What the manifest of one says. `tried`: put back since the session was READY last."""
+
+    number: int
+    taken_at: datetime
+    browser_version: str | None
+    files: dict[str, Fingerprint]
+    tried: bool
+
+    @property
+    def size(self) -> int:
+        return sum(size for size, _ in self.files.values())
 
 
 class RestoreOutcome(StrEnum):
@@ -76,7 +92,7 @@ class Generations:
     ) -> GenerationResult:
         """Copies the session of a closed `profile`. Raises OSError; then nothing is left behind."""
         sources = [
-            path for part in PARTS for path in durable.files_below(profile / "Default" / part, _is_content)
+            path for part in PARTS for path in durable.files_below(profile / "Default" / part, is_content)
         ]
         if not sources:
             return GenerationResult(False, reason="no_profile")
@@ -110,6 +126,44 @@ class Generations:
         self.prune()
         return GenerationResult(True, number, size)
 
+    def adopt(
+        self, staged: Path, taken_at: datetime, version: str | None, files: dict[str, Fingerprint]
+    ) -> int:
+        """Makes a folder on the same file system, which holds just `files`, the newest generation. Raises OSError."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        number = max(self.numbers(), default=0) + 1
+        manifest = {"takenAt": taken_at.isoformat(), "browserVersion": version, "files": files}
+        durable.write_file(staged / _MANIFEST, json.dumps(manifest).encode())
+        durable.sync_tree(staged)
+        durable.move(staged, self.path(number))
+        return number
+
+    def read(self, number: int) -> Generation | None:
+        """None when there is no complete one of that number, or its manifest cannot be read."""
+        files = self._files(number)
+        if files is None:
+            return None
+        try:
+            raw = json.loads((self.path(number) / _MANIFEST).read_bytes())
+            taken_at = datetime.fromisoformat(raw["takenAt"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        tried = (self.path(number) / _TRIED).exists()
+        return Generation(number, taken_at, raw.get("browserVersion"), files, tried)
+
+    def intact(self, number: int) -> bool:
+        """Whether its files are what its manifest says; reads them all."""
+        files = self._files(number)
+        return files is not None and _agrees(self.path(number), files)
+
+    def pin(self, number: int) -> None:
+        """Somebody is about to put it back: newer ones do not push it out meanwhile. Raises OSError."""
+        durable.write_file(self.path(number) / _PINNED, b"")
+
+    def unpin(self) -> None:
+        for number in self.numbers():
+            (self.path(number) / _PINNED).unlink(missing_ok=True)
+
     def untried(self) -> int | None:
         """The newest complete one that no restore has tried since the session was READY last."""
         return next((each for each in self.numbers() if not (self.path(each) / _TRIED).exists()), None)
@@ -139,16 +193,17 @@ class Generations:
         return path.read_bytes() if path.is_file() else None
 
     def prune(self) -> None:
-        """Keeps the newest KEPT, and removes what an interrupted copy left."""
+        """Keeps the newest KEPT and a pinned one, and removes what an interrupted copy left."""
         if not self.folder.is_dir():
             return
         for number in self.numbers()[KEPT:]:
-            durable.remove_tree(self.path(number))
+            if not (self.path(number) / _PINNED).exists():
+                durable.remove_tree(self.path(number))
         for each in self.folder.iterdir():
             if not (each.name.isdigit() and (each / _MANIFEST).is_file()):
                 durable.remove_tree(each)
 
-    def _files(self, number: int) -> dict[str, tuple[int, str]] | None:
+    def _files(self, number: int) -> dict[str, Fingerprint] | None:
         try:
             manifest = json.loads((self.path(number) / _MANIFEST).read_bytes())
             return {str(name): (int(size), str(digest)) for name, (size, digest) in manifest["files"].items()}
@@ -156,12 +211,12 @@ class Generations:
             return None
 
 
-def _is_content(path: Path) -> bool:
+def is_content(path: Path) -> bool:
     """LevelDB's lock is a lock, and its human-readable logs are no data."""
     return path.name not in ("LOCK", "LOG", "LOG.old")
 
 
-def _agrees(folder: Path, files: dict[str, tuple[int, str]]) -> bool:
+def _agrees(folder: Path, files: dict[str, Fingerprint]) -> bool:
     try:
         return all(durable.fingerprint(folder / name) == expected for name, expected in files.items())
     except OSError:

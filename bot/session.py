@@ -4,6 +4,7 @@
 lock          profile/      the browser's user-data dir
 marker.json   mirror.json   ballast       what a full disk gives back so that the mirror can still be written
 generations/  aside/        events/       episode.json   secrets/
+incoming-*/   a session on its way in (`bot volume import`)
 ```
 
 Nothing here deletes a session: what is over or damaged is moved to aside/, of which a bounded number is kept. Moves
@@ -22,8 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import durable, marker, mirror, preflight, processes
+from bot.archive import MIRROR, PARTS, Fingerprint, Manifest
 from bot.contract import mask_phone
-from bot.generations import GenerationResult, Generations, RestoreOutcome, RestoreResult
+from bot.generations import GenerationResult, Generations, RestoreOutcome, RestoreResult, is_content
 from bot.lock import VolumeLock
 from bot.marker import Marker, Stage
 from bot.preflight import SessionError as SessionError  # noqa: PLC0414  ours to the outside
@@ -41,6 +43,7 @@ _CACHES = (
     "DawnWebGPUCache",
     "Service Worker/CacheStorage",
 )
+INCOMING = "incoming-"
 _SINGLETONS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
 
 
@@ -96,19 +99,26 @@ class Session:
             raise session_error(error, folder, client_id) from error
         return session
 
+    @staticmethod
+    def peek(folder: Path) -> SessionInfo:
+        """What a volume says without its lock, be it in use or not; nothing is changed. Raises OSError."""
+        try:
+            known = marker.load(folder / "marker.json") or _guess(folder / "profile")
+        except marker.Unreadable:
+            known = _guess(folder / "profile")
+        try:
+            entries = mirror.load(folder / "mirror.json")
+        except mirror.Unreadable:
+            entries = None
+        return _info(known, _living(entries, known))
+
     def close(self) -> None:
         self._lock.release()
 
     # --- what is there ----------------------------------------------------------------------------------
 
     def info(self) -> SessionInfo:
-        known = self._marker
-        present = known.stage in (Stage.PAIRED, Stage.READY) or self._living_mirror() is not None
-        if not present:
-            return SessionInfo(False, browser_version=known.browser_version)
-        return SessionInfo(
-            True, known.paired_at, known.phone_masked, known.browser_version, known.last_ready_at
-        )
+        return _info(self._marker, self._living_mirror())
 
     def load_mirror(self) -> dict[str, str] | None:
         """What the page's localStorage must hold before its scripts run; None of a session that a logout ended."""
@@ -197,18 +207,55 @@ class Session:
             return RestoreResult(RestoreOutcome.NONE)
         try:
             self._generations.mark_tried(number)
-            durable.remove_tree(self._restoring)
-            if not self._generations.copy_to(number, self._restoring):
-                durable.remove_tree(self._restoring)
-                return RestoreResult(RestoreOutcome.DAMAGED, number)
-            self._remember(replace(self._marker, pending_restore=number))
-            aside = self._finish_restore(number, reason)
         except OSError as error:
             raise session_error(error, self.folder, self.client_id) from error
-        return RestoreResult(RestoreOutcome.RESTORED, number, aside)
+        return self._put_back(number, reason, self._marker)
+
+    def roll_back(self, number: int) -> RestoreResult:
+        """Generation `number` in place of the profile because somebody asked for it. Raises SessionError."""
+        found = self._generations.read(number)
+        if found is None:
+            return RestoreResult(RestoreOutcome.NONE, number)
+        known = replace(self._marker, browser_version=found.browser_version or self._marker.browser_version)
+        return self._put_back(number, "rollback", known)
+
+    def adopt(self, staged: Path, manifest: Manifest) -> RestoreResult:
+        """A session that came from elsewhere becomes ours: as the newest generation first, so that a crash never
+        leaves a half one, then as the profile. `staged` (on this volume) holds just the manifest's files, and is gone
+        afterwards. The caller has made sure that no session is here. Raises SessionError.
+        """
+        try:
+            if not _is_empty(self.profile) or self._mirror_file.exists() or self._generations.numbers():
+                self._finish_aside(manifest.source)
+            number = self._generations.adopt(
+                staged, manifest.taken_at, manifest.browser_version, dict(manifest.files)
+            )
+        except OSError as error:
+            raise session_error(error, self.folder, self.client_id) from error
+        known = Marker(
+            Stage.PAIRED, phone_masked=manifest.phone_masked, browser_version=manifest.browser_version
+        )
+        return self._put_back(number, manifest.source, known)
+
+    def profile_files(self) -> dict[str, Fingerprint]:
+        """Name -> fingerprint of all that is the session now; no browser runs. Raises SessionError."""
+        try:
+            files = {
+                path.relative_to(self.profile).as_posix(): durable.fingerprint(path)
+                for part in PARTS
+                for path in durable.files_below(self.profile / "Default" / part, is_content)
+            }
+            if self._living_mirror() is not None:
+                files[MIRROR] = durable.fingerprint(self._mirror_file)
+        except OSError as error:
+            raise session_error(error, self.folder, self.client_id) from error
+        return files
 
     def sweep(self) -> None:
-        """Ends browsers that outlived their bot and removes their locks: what holds our lock may do so."""
+        """Ends browsers that outlived their bot and removes their locks: what holds our lock may do so.
+
+        With them goes what an import that was cut short has left.
+        """
         leftovers = [
             pid
             for pid in processes.all_pids()
@@ -224,6 +271,8 @@ class Session:
         for name in _SINGLETONS:
             with suppress(OSError):
                 (self.profile / name).unlink(missing_ok=True)
+        for left in self.folder.glob(f"{INCOMING}*"):
+            durable.remove_tree(left)
 
     # --- inside ------------------------------------------------------------------------------------------
 
@@ -248,14 +297,12 @@ class Session:
             marker.store(self._marker_file, self._marker)
 
     def _read_marker(self) -> Marker:
-        # Without a readable word of ours a profile counts as a session: a QR too late beats a session thrown away.
-        guess = Marker(Stage.PAIRED) if (self.profile / "Default").is_dir() else Marker()
         try:
-            return marker.load(self._marker_file) or guess
+            return marker.load(self._marker_file) or _guess(self.profile)
         except marker.Unreadable as error:
             self.reports.append(Report("damaged_marker", self._marker_file, str(error)))
             durable.move(self._marker_file, self._marker_file.with_suffix(".damaged"))
-            return guess
+            return _guess(self.profile)
 
     def _read_mirror(self, *, report: bool = False) -> dict[str, str] | None:
         try:
@@ -266,10 +313,7 @@ class Session:
             return None
 
     def _living_mirror(self) -> dict[str, str] | None:
-        entries = self._read_mirror()
-        if entries is None or mirror.keys_fingerprint(entries) == self._marker.dead_keys:
-            return None
-        return entries
+        return _living(self._read_mirror(), self._marker)
 
     def _remember(self, known: Marker) -> None:
         self._write(lambda: marker.store(self._marker_file, known))
@@ -287,6 +331,20 @@ class Session:
                 write()
         except OSError as error:
             raise session_error(error, self.folder, self.client_id) from error
+
+    def _put_back(self, number: int, reason: str, known: Marker) -> RestoreResult:
+        """`known`: what the volume says from the moment on from which the generation counts."""
+        try:
+            durable.remove_tree(self._restoring)
+            if not self._generations.copy_to(number, self._restoring):
+                durable.remove_tree(self._restoring)
+                return RestoreResult(RestoreOutcome.DAMAGED, number)
+            self._remember(replace(known, pending_restore=number))
+            aside = self._finish_restore(number, reason)
+            self._generations.unpin()
+        except OSError as error:
+            raise session_error(error, self.folder, self.client_id) from error
+        return RestoreResult(RestoreOutcome.RESTORED, number, aside)
 
     def _finish_aside(self, reason: str) -> list[Path]:
         target = self._aside_folder(reason)
@@ -336,6 +394,23 @@ class Session:
             total += sum(each.stat().st_size for each in durable.files_below(path))
             if older and (older >= _ASIDE_KEPT or total > _ASIDE_BYTES):
                 durable.remove_tree(path)
+
+
+def _guess(profile: Path) -> Marker:
+    """Without a readable word of ours a profile counts as a session: a QR too late beats a session thrown away."""
+    return Marker(Stage.PAIRED) if (profile / "Default").is_dir() else Marker()
+
+
+def _living(entries: dict[str, str] | None, known: Marker) -> dict[str, str] | None:
+    if entries is None or mirror.keys_fingerprint(entries) == known.dead_keys:
+        return None
+    return entries
+
+
+def _info(known: Marker, living: dict[str, str] | None) -> SessionInfo:
+    if known.stage not in (Stage.PAIRED, Stage.READY) and living is None:
+        return SessionInfo(False, browser_version=known.browser_version)
+    return SessionInfo(True, known.paired_at, known.phone_masked, known.browser_version, known.last_ready_at)
 
 
 def _now() -> datetime:
