@@ -98,6 +98,9 @@ class Action:
 
 Lane = tuple[Action, ...]
 
+# These wait for a start on the very network they had before.
+_KEEP_THEIR_NETWORK = (ContainerState.EXITED, ContainerState.PAUSED, ContainerState.RESTARTING)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -287,7 +290,7 @@ def _is_wanted(found: ObservedContainer, spec: ContainerSpec, observed: Observed
         if spec.secrets:  # whoever made it may have died before they were on the volume
             return False
         return found.network_id is None or not _network_is_new(found, observed)
-    return found.state.may_write or not _network_is_new(found, observed)
+    return found.state is ContainerState.RUNNING or not _network_is_new(found, observed)
 
 
 def _can_start(found: ObservedContainer, observed: Observed) -> bool:
@@ -319,7 +322,7 @@ def _cause(spec: ContainerSpec, found: Sequence[ObservedContainer], observed: Ob
         return Cause("settings", changes=_changes(named.settings, readable_settings(spec)))
     if named.volume != spec.volume:
         return Cause("volume", {"old": named.volume or "-", "new": spec.volume})
-    if named.state is ContainerState.EXITED and _network_is_new(named, observed):
+    if named.state in _KEEP_THEIR_NETWORK and _network_is_new(named, observed):
         return Cause("network_new")
     values = {"code": "?" if named.exit_code is None else named.exit_code}
     return Cause(named.state.value, values)
@@ -337,7 +340,7 @@ def _stranger(spec: ContainerSpec, observed: Observed) -> Note | None:
     """What is not ours stands in the way. Then nothing is done: what runs of this bot goes on running."""
     if spec.name in observed.foreign_names:
         return Note(spec.client_id, "name_taken", {"name": spec.name}, blocking=True)
-    if spec.volume in observed.foreign_volumes:
+    if spec.volume in observed.foreign_volumes - observed.half_made_volumes:
         return Note(spec.client_id, "foreign_volume", {"volume": spec.volume}, blocking=True)
     return _stranger_on_volume(spec.client_id, spec.volume, observed)
 
