@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bot.contract import BOT_UID, CONTAINER_HTTP_PORT, SESSION_MOUNT
+from bot.contract import BOT_UID, CONTAINER_HTTP_PORT, LABEL_CLIENT_ID, LABEL_PROJECT, SESSION_MOUNT
+from manager.observed import LOOK_MOUNT
 from manager.spec import ContainerSpec
 
 PIDS_LIMIT = 256
@@ -79,7 +80,15 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
             "StartPeriod": 60 * _SECOND,
         },
         "HostConfig": {
-            "Mounts": [{"Type": "volume", "Source": spec.volume, "Target": SESSION_MOUNT}],
+            "Mounts": [
+                {
+                    "Type": "volume",
+                    "Source": spec.volume,
+                    "Target": SESSION_MOUNT,
+                    # Should it vanish just now, the engine makes it anew with this request: not as nobody's.
+                    "VolumeOptions": {"Labels": _volume_labels(spec)},
+                }
+            ],
             "NetworkMode": spec.network,
             "DnsSearch": list(spec.dns_search),
             "ReadonlyRootfs": True,
@@ -101,6 +110,27 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
         },
         "NetworkingConfig": {"EndpointsConfig": {spec.network: {"Aliases": [spec.hostname]}}},
     }
+
+
+def volume_look_body(volume: str, image: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """A container that is never started: through it one sees what a volume holds, and changes nothing."""
+    look = {
+        "Type": "volume",
+        "Source": volume,
+        "Target": LOOK_MOUNT,
+        "ReadOnly": True,
+        "VolumeOptions": {"NoCopy": True},
+    }
+    return {
+        "Image": image,
+        "Cmd": ["true"],
+        "Labels": dict(labels),
+        "HostConfig": {"NetworkMode": "none", "Mounts": [look]},
+    }
+
+
+def _volume_labels(spec: ContainerSpec) -> dict[str, str]:
+    return {LABEL_PROJECT: spec.project, LABEL_CLIENT_ID: spec.client_id}
 
 
 def secrets_archive(secrets: Mapping[str, str]) -> bytes:

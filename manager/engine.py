@@ -259,11 +259,17 @@ class Engine:
                     "GET",
                     f"/containers/{container}/archive",
                     params={"path": observed.LOOK_MOUNT},
+                    headers={"Accept-Encoding": "identity"},
                     timeout=READ_SECONDS,
                 )
             )
             with response, tarfile.open(fileobj=response.raw, mode="r|") as archive:
                 return all(entry.isdir() and "/" not in entry.name.strip("/") for entry in archive)
+        except EngineError as error:
+            # It died even earlier: the volume's own folder is there, the one for what is in it isn't.
+            if volume in error.detail and error.detail.endswith("no such file or directory"):
+                return True
+            raise
         except (*_BROKEN, tarfile.TarError) as error:
             raise self._connection_error(error) from error
         finally:

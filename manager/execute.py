@@ -44,7 +44,7 @@ class ExecutesOn(Protocol):
     """What of the engine a plan needs: no call here removes a volume."""
 
     def create_network(self, name: str, project: str) -> None: ...
-    def create_volume(self, name: str, project: str, client_id: str) -> None: ...
+    def create_volume(self, name: str, project: str, client_id: str, image: str | None = None) -> None: ...
     def create(self, spec: ContainerSpec) -> str: ...
     def start(self, container: str) -> None: ...
     def stop(self, container: str, grace_seconds: int) -> None: ...
@@ -119,8 +119,8 @@ class _Run:
             case ActionKind.CREATE_NETWORK:
                 self._engine.create_network(action.target, self._project)
             case ActionKind.CREATE_VOLUME:
-                assert action.client_id is not None
-                self._engine.create_volume(action.target, self._project, action.client_id)
+                assert spec is not None
+                self._engine.create_volume(action.target, self._project, spec.client_id, spec.image_id)
             case ActionKind.CREATE:
                 assert spec is not None
                 self._engine.create(spec)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,10 @@ from bot.contract import (
 from manager.spec import network_name
 
 Json = Mapping[str, Any]
+
+
+# Where a container of ours that only looks into a volume has it.
+LOOK_MOUNT = "/look"
 
 
 class ContainerState(StrEnum):
@@ -87,6 +91,7 @@ class Observed:
 
     `foreign_names`: container names we would use that belong to somebody else's containers.
     `foreign_volumes`: volume names we would use that carry another project's label, or none.
+    `half_made_volumes`: of those, the ones an engine may have left that died while it made them for us.
     `volume_users`: volumes we would use -> the name of a foreign container that runs on it now.
     `network_id`: None while unknown; then a container's own idea of it is not questioned.
     """
@@ -97,6 +102,7 @@ class Observed:
     network_exists: bool = False
     foreign_names: frozenset[str] = frozenset()
     foreign_volumes: frozenset[str] = frozenset()
+    half_made_volumes: frozenset[str] = frozenset()
     volume_users: Mapping[str, str] = field(default_factory=dict)
     network_id: str | None = None
 
@@ -118,8 +124,10 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
     ours: list[ObservedContainer] = []
     foreign_names: set[str] = set()
     users: dict[str, str] = {}
+    held: set[str] = set()
     for raw in containers:
         labels = raw.get("Labels") or {}
+        held.update(_held(raw))
         if labels.get(LABEL_PROJECT) == project and labels.get(LABEL_CLIENT_ID):
             ours.append(_container(raw, labels, network))
             continue
@@ -130,12 +138,15 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
                     users[mount["Name"]] = next(iter(_names(raw)), str(raw["Id"])[:12])
     mine: list[ObservedVolume] = []
     foreign_volumes: set[str] = set()
+    half_made_volumes: set[str] = set()
     for raw in volumes:
         labels = raw.get("Labels") or {}
         if labels.get(LABEL_PROJECT) == project and labels.get(LABEL_CLIENT_ID):
             mine.append(ObservedVolume(raw["Name"], project, labels[LABEL_CLIENT_ID]))
         elif raw["Name"] in volume_names:
             foreign_volumes.add(raw["Name"])
+            if half_made(raw) and raw["Name"] not in held:
+                half_made_volumes.add(raw["Name"])
     return Observed(
         project=project,
         containers=tuple(ours),
@@ -143,9 +154,26 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
         network_exists=networks is None or any(each.get("Name") == network for each in networks),
         foreign_names=frozenset(foreign_names),
         foreign_volumes=frozenset(foreign_volumes),
+        half_made_volumes=frozenset(half_made_volumes),
         volume_users=users,
         network_id=_network_id(network, networks, ours),
     )
+
+
+def half_made(volume: Json) -> bool:
+    """As an engine leaves a volume that it was making when it died: the folder there, nothing written down.
+
+    A volume somebody has made has an empty list of labels or of options; here there is no list at all. It may
+    be ours, and by this alone it isn't: `Engine.create_volume` looks whether there is anything in it.
+    """
+    return volume.get("Labels") is None and not volume.get("Options") and volume.get("Driver") == "local"
+
+
+def _held(container: Json) -> Iterator[str]:
+    """The volumes a container has, unless it is a mere look."""
+    for mount in container.get("Mounts") or ():
+        if mount.get("Name") and mount.get("Destination") != LOOK_MOUNT:
+            yield mount["Name"]
 
 
 def _container(raw: Json, labels: Mapping[str, str], network: str) -> ObservedContainer:

@@ -63,6 +63,11 @@ def network_name(project: str) -> str:
     return f"{project}-bots"
 
 
+def bridge_name(network: str) -> str:
+    """The host's interface behind a network: at most 15 characters, as the kernel wants it."""
+    return f"oturum-{hashlib.sha256(network.encode()).hexdigest()[:8]}"
+
+
 def hostname(client_id: str) -> str:
     """A host name (RFC 1123, at most 63 characters), shared only by clientIds that differ in case alone.
 

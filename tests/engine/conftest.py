@@ -76,6 +76,10 @@ def import_trivial(sdk: docker.APIClient, archive: bytes) -> str:
     return TRIVIAL_IMAGE
 
 
+class Killed(BaseException):
+    """A process that is killed runs no handler of ours."""
+
+
 def image_archive(busybox: Path) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

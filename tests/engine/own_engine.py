@@ -69,6 +69,10 @@ class OwnEngine:
             time.sleep(0.02)
         stale.unlink(missing_ok=True)
 
+    def volume_folder(self, name: str) -> Path:
+        """Made while the engine is dead, it is all that a death in the middle of making a volume leaves."""
+        return self._folder / "data" / "volumes" / name / "_data"
+
     def close(self) -> None:
         """Ends the containers, the engine and whatever of it is left, by the folder that is its alone."""
         if self._process is None:

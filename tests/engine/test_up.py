@@ -17,7 +17,7 @@ from manager.fleet import Fleet
 from manager.plan import ActionKind
 from manager.problems import EngineError, EngineProblem
 from manager.reconcile import Progress
-from tests.engine.conftest import TRIVIAL_IMAGE, changed, make_fleet
+from tests.engine.conftest import TRIVIAL_IMAGE, Killed, changed, make_fleet
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("trivial_image")]
 
@@ -282,17 +282,7 @@ def in_threads(*calls: Callable[[], object]) -> None:
         raise errors[0]
 
 
-@pytest.mark.parametrize(
-    "locked",
-    [
-        pytest.param(True, id="one host"),
-        pytest.param(
-            False,
-            id="two hosts",
-            marks=pytest.mark.xfail(reason="known defect: the network is made twice when two hosts race"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("locked", [pytest.param(True, id="one host"), pytest.param(False, id="two hosts")])
 def test_two_ups_at_once_end_as_one(
     engine: Engine, sdk: docker.APIClient, project: str, locked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,10 +320,6 @@ def test_two_ups_at_once_with_different_files_never_run_two_on_a_volume(
     assert max(most) == 1
     assert reconcile.up(base, engine).ok
     assert reconcile.up(base, engine).nothing_to_do
-
-
-class Killed(BaseException):
-    """A process that is killed runs no handler of ours."""
 
 
 @pytest.mark.parametrize("after", range(1, 11))

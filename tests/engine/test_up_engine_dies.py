@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import pytest
 
+from bot.contract import LABEL_CLIENT_ID, LABEL_PROJECT
 from manager import reconcile
 from manager.engine import Engine
 from manager.execute import Step, StepState
 from manager.plan import ActionKind
 from manager.problems import EngineError, EngineProblem
 from manager.reconcile import Progress
-from tests.engine.conftest import changed, import_trivial, make_fleet
+from tests.engine.conftest import TRIVIAL_IMAGE, Killed, changed, import_trivial, make_fleet
 from tests.engine.own_engine import OwnEngine
 
 pytestmark = [
@@ -52,7 +54,6 @@ MOMENTS = [
 ]
 
 
-@pytest.mark.xfail(reason="known defect: a volume may lose its labels when the engine dies while it is made")
 def test_an_engine_that_dies_in_the_middle_of_up(own: OwnEngine) -> None:
     for number, (kind, state) in enumerate(MOMENTS):
         fleet = make_fleet(f"died{number}", "one", "two", "three")
@@ -81,6 +82,77 @@ def test_an_engine_that_dies_in_the_middle_of_up(own: OwnEngine) -> None:
         volumes = {f"died{number}-session-{name}": 1 for name in ("one", "two", "three")}
         assert {name: count for name, count in running(own).items() if name in volumes} == volumes
         assert reconcile.up(fleet, Engine(own.host)).nothing_to_do
+
+
+@pytest.fixture
+def half_made(own: OwnEngine) -> Path:
+    """The folder of bot `one`'s volume, that the engine knows nothing of but its name."""
+    own.kill()
+    folder = own.volume_folder("half-session-one")
+    folder.mkdir(parents=True)
+    own.start()
+    return folder
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["its folder is there", "not even its folder"])
+def test_an_empty_volume_that_a_dead_engine_half_made_becomes_the_bots(
+    own: OwnEngine, half_made: Path, earlier: bool
+) -> None:
+    if earlier:
+        half_made.rmdir()
+    fleet = make_fleet("half", "one", "two")
+    outcome = reconcile.up(fleet, Engine(own.host))
+    assert outcome.ok, (outcome.errors, outcome.notes)
+    sdk = docker.APIClient(base_url=own.host, version="auto")
+    assert sdk.inspect_volume("half-session-one")["Labels"] == {
+        LABEL_PROJECT: "half",
+        LABEL_CLIENT_ID: "one",
+    }
+    assert running(own) == {"half-session-one": 1, "half-session-two": 1}
+    assert len(sdk.containers(all=True)) == 2
+    assert reconcile.up(fleet, Engine(own.host)).nothing_to_do
+
+
+def test_a_volume_of_nobody_with_something_in_it_is_left_alone(own: OwnEngine, half_made: Path) -> None:
+    (half_made / "Default").mkdir()
+    outcome = reconcile.up(make_fleet("half", "one", "two"), Engine(own.host))
+    assert {error.problem for error in outcome.errors} == {EngineProblem.FOREIGN_VOLUME}
+    assert [each.name for each in half_made.iterdir()] == ["Default"]
+    sdk = docker.APIClient(base_url=own.host, version="auto")
+    assert sdk.inspect_volume("half-session-one")["Labels"] is None
+    assert running(own) == {"half-session-two": 1}
+    assert len(sdk.containers(all=True)) == 1
+
+
+def test_an_empty_volume_of_nobody_that_a_container_has_is_left_alone(
+    own: OwnEngine, half_made: Path
+) -> None:
+    sdk = docker.APIClient(base_url=own.host, version="auto")
+    config = sdk.create_host_config(binds=["half-session-one:/theirs"], network_mode="none")
+    sdk.create_container(TRIVIAL_IMAGE, name="theirs", host_config=config)
+    outcome = reconcile.up(make_fleet("half", "one", "two"), Engine(own.host))
+    assert [note.client_id for note in outcome.notes if note.blocking] == ["one"]
+    assert sdk.inspect_volume("half-session-one")["Labels"] is None
+    assert running(own) == {"half-session-two": 1}
+
+
+def test_up_that_dies_while_it_looks_into_a_half_made_volume_is_finished_by_the_next(
+    own: OwnEngine, half_made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = make_fleet("half", "one")
+
+    def die(*args: object, **kwargs: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "remove", die)
+        with pytest.raises(Killed):
+            reconcile.up(fleet, Engine(own.host))
+    assert len(docker.APIClient(base_url=own.host, version="auto").containers(all=True)) == 1
+    outcome = reconcile.up(fleet, Engine(own.host))
+    assert outcome.ok, (outcome.errors, outcome.notes)
+    assert running(own) == {"half-session-one": 1}
+    assert reconcile.up(fleet, Engine(own.host)).nothing_to_do
 
 
 def test_an_engine_that_dies_while_bots_are_recreated(own: OwnEngine) -> None:
