@@ -110,14 +110,18 @@ def is_session_file(name: str) -> bool:
     return name == MIRROR or (len(parts) > 2 and parts[0] == "Default" and parts[1] in PARTS)
 
 
-def pack(manifest: Manifest, read: Callable[[str], Iterable[bytes]]) -> Iterator[bytes]:
-    """The members of one session as they stand in the tar (END is the caller's). Raises Damaged for a changed file."""
+def pack(manifest: Manifest, read: Callable[[str], Iterable[bytes]], below: str = "") -> Iterator[bytes]:
+    """The members of one session as they stand in the tar (END is the caller's), in the folder `below` (with a slash).
+
+    Raises Damaged for a changed file.
+    """
     raw = manifest.encode()
     known: set[str] = set()
-    yield from _folders(f"{manifest.client_id}/{MANIFEST}", known)
-    yield _header(f"{manifest.client_id}/{MANIFEST}", len(raw)) + raw + _padding(len(raw))
+    top = f"{below}{manifest.client_id}"
+    yield from _folders(f"{top}/{MANIFEST}", known)
+    yield _header(f"{top}/{MANIFEST}", len(raw)) + raw + _padding(len(raw))
     for name, expected in sorted(manifest.files.items()):
-        full = f"{manifest.client_id}/{name}"
+        full = f"{top}/{name}"
         yield from _folders(full, known)
         yield _header(full, expected[0])
         yield from _checked(read(name), expected, name)
@@ -153,8 +157,11 @@ def unpack(stream: IO[bytes]) -> Iterator[Member]:
         raise Damaged("it holds no session")
 
 
-def repack(stream: IO[bytes]) -> Iterator[tuple[Manifest, bytes]]:
-    """The same archive anew, without END: nothing passes that the manifest does not confirm. Raises Damaged."""
+def repack(stream: IO[bytes], below: str = "") -> Iterator[tuple[Manifest, bytes]]:
+    """The same archive anew, without END, in the folder `below`: nothing passes that the manifest does not confirm.
+
+    Raises Damaged.
+    """
     known: set[str] = set()
     told: Manifest | None = None
     for member in unpack(stream):
@@ -162,13 +169,13 @@ def repack(stream: IO[bytes]) -> Iterator[tuple[Manifest, bytes]]:
         if manifest is not told:
             told = manifest
             raw = manifest.encode()
-            full = f"{manifest.client_id}/{MANIFEST}"
+            full = f"{below}{manifest.client_id}/{MANIFEST}"
             yield (
                 manifest,
                 b"".join((*_folders(full, known), _header(full, len(raw)), raw, _padding(len(raw)))),
             )
         size = manifest.files[member.name][0]
-        full = f"{manifest.client_id}/{member.name}"
+        full = f"{below}{manifest.client_id}/{member.name}"
         yield manifest, b"".join((*_folders(full, known), _header(full, size)))
         for chunk in member.chunks:
             yield manifest, chunk

@@ -33,6 +33,7 @@ LABEL_SPEC_HASH = LABEL_PREFIX + "spec-hash"
 LABEL_IMAGE_ID = LABEL_PREFIX + "image-id"
 LABEL_VERSION = LABEL_PREFIX + "version"
 LABEL_SPEC = LABEL_PREFIX + "spec"
+LABEL_TOOL = LABEL_PREFIX + "tool"
 
 
 class UserAction(StrEnum):

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,17 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
         },
         "NetworkingConfig": {"EndpointsConfig": {spec.network: {"Aliases": [spec.hostname]}}},
     }
+
+
+def one_shot_body(image_id: str, command: Sequence[str], memory_bytes: int) -> dict[str, Any]:
+    """A bot's container, for one command and without what belongs to a bot alone: no volume, no network."""
+    spec = ContainerSpec("", "", "", "", "none", "oturum", image_id, {}, memory_bytes, 5, {})
+    body = container_body(spec)
+    del body["NetworkingConfig"]
+    body |= {"Entrypoint": [], "Cmd": list(command), "Healthcheck": {"Test": ["NONE"]}}
+    # Without an init the engine itself says that a command cannot be started, instead of a mere exit code.
+    body["HostConfig"] |= {"Mounts": [], "RestartPolicy": {"Name": "no"}, "Init": False}
+    return body
 
 
 def volume_look_body(volume: str, image: str, labels: Mapping[str, str]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from operator import methodcaller
 from typing import Any
 
@@ -34,13 +35,14 @@ from manager.problems import (
     required_api,
 )
 from manager.spec import ContainerSpec, bridge_name, network_name
-from manager.streams import STDERR, STDOUT, ExecResult, frames, lines
+from manager.streams import STDERR, STDOUT, ExecResult, Running, frames, lines
 
 API_VERSION = "1.41"
 CONNECT_SECONDS = 10
 READ_SECONDS = 120
 _REMOVAL_SECONDS = 30
 _NETWORK_SECONDS = 10
+_SILENT_SECONDS = 900
 
 # A connection that fails: before the answer, and while a stream is read.
 _BROKEN = (http.RequestException, wire.HTTPError, OSError)
@@ -355,6 +357,42 @@ class Engine:
             return ExecResult(int(code), "\n".join(self.logs(container)), "")
         finally:
             self._ask(lambda api: api.remove_container(container, v=True, force=True))
+
+    @contextmanager
+    def one_shot(self, body: Json, name: str, given: Iterable[bytes] | None = None) -> Iterator[Running]:
+        """A short-lived container whose output is read as it comes, and written down nowhere: it may be a session.
+
+        `given`: a tar, unpacked where its volume is before it starts. Removed afterwards whatever happens.
+        """
+        body["HostConfig"]["LogConfig"] = {"Type": "none"}
+        create = methodcaller("create_container_from_config", body, name=name)
+        container = str(self._ask(create, name=name, image=body["Image"])["Id"])
+        try:
+            if given is not None:
+                self._ask(lambda api: api.put_archive(container, SESSION_MOUNT, given), name=name)
+            path = f"/containers/{container}/attach?stream=1&stdout=1&stderr=1"
+            with self._ask(lambda api: api.open_stream("POST", path, timeout=_SILENT_SECONDS)) as response:
+                self.start(container)
+                yield Running(self._frames(response.raw), lambda: self._end_of(container))
+        finally:
+            self._ask(lambda api: api.remove_container(container, v=True, force=True))
+
+    def _frames(self, stream: Any) -> Iterator[tuple[int, bytes]]:
+        try:
+            yield from frames(stream)
+        except _BROKEN as error:
+            raise self._connection_error(error) from error
+
+    def _end_of(self, container: str) -> int:
+        return int(self._ask(lambda api: api.wait(container, timeout=READ_SECONDS))["StatusCode"])
+
+    def sweep(self, label: str) -> None:
+        """Removes containers with this label (`key=value`) that do not run: what killed managers left."""
+        left = self._ask(lambda api: api.containers(all=True, filters={"label": [label]}))
+        for each in left:
+            if each["State"] in ("exited", "dead"):
+                with suppress(EngineError):
+                    self.remove(each["Id"])
 
     # ---- talking to what runs
 

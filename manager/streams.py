@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,14 @@ class ExecResult:
     exit_code: int
     stdout: str
     stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A container that does one thing. `frames`: what it says, to its end; `wait`: its exit code then."""
+
+    frames: Iterator[tuple[int, bytes]]
+    wait: Callable[[], int]
 
 
 class Readable(Protocol):

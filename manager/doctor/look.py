@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.contract import BOT_UID, LABEL_CLIENT_ID, LABEL_PROJECT
-from manager.confinement import container_body
+from manager.confinement import one_shot_body
 from manager.doctor import decide
 from manager.doctor.facts import SYSCTLS, Attempt, Look, read_look
 from manager.doctor.finding import Verdict
 from manager.engine import Engine
 from manager.observed import ObservedVolume
-from manager.spec import ContainerSpec
 
 _SECONDS = 60
 _MEMORY = 64 * 1024 * 1024
@@ -48,7 +47,7 @@ def through_container(engine: Engine, image_id: str, volumes: Sequence[ObservedV
     Root without any right but to read what others own, on volumes mounted read-only, without a network.
     Raises EngineError.
     """
-    body = _body(image_id, ["sh", "-c", SCRIPT])
+    body = one_shot_body(image_id, ["sh", "-c", SCRIPT], _MEMORY)
     body["User"] = "0:0"
     body["HostConfig"] |= {
         "CapAdd": ["DAC_READ_SEARCH"],
@@ -60,19 +59,8 @@ def through_container(engine: Engine, image_id: str, volumes: Sequence[ObservedV
 
 def try_sandbox(engine: Engine, image_id: str) -> Attempt:
     """Confined exactly as a bot is. Raises EngineError when not even that can be had."""
-    answer = engine.run(_body(image_id, list(_SANDBOX)), _SECONDS)
+    answer = engine.run(one_shot_body(image_id, _SANDBOX, _MEMORY), _SECONDS)
     return Attempt(answer.exit_code == 0, " ".join(answer.stdout.split()) or f"exit code {answer.exit_code}")
-
-
-def _body(image_id: str, command: list[str]) -> dict[str, Any]:
-    """A bot's container, for one command and without what belongs to a bot alone."""
-    spec = ContainerSpec("", "", "", "", "none", "doctor", image_id, {}, _MEMORY, 5, {})
-    body = container_body(spec)
-    del body["NetworkingConfig"]
-    body |= {"Entrypoint": [], "Cmd": command, "Healthcheck": {"Test": ["NONE"]}}
-    # Without an init the engine itself says that a command cannot be started, instead of a mere exit code.
-    body["HostConfig"] |= {"Mounts": [], "RestartPolicy": {"Name": "no"}, "Init": False}
-    return body
 
 
 def _mount(at: int, volume: ObservedVolume) -> dict[str, Any]:
