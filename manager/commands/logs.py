@@ -41,7 +41,8 @@ def logs(app: App, clients: tuple[str, ...], follow: bool, tail: int | None, raw
     chosen = app.chosen(clients, meant | kept)
     meant = chosen or meant
     found = _containers(observed, chosen)
-    _tell_absent(app, observed, meant - {each.client_id for each in found}, follow, bool(found))
+    absent = meant - {each.client_id for each in found} - (fleet.disabled if chosen is None else frozenset())
+    _tell_absent(app, observed, absent, follow, bool(found))
     show = _shower(app, raw, several=len(meant) > 1 or (chosen is None and follow), names=meant)
     reader = Logs(engine, lambda client, error: _trouble(app, client, error))
     for line in reader.past(found, tail):

@@ -130,14 +130,13 @@ def _live(app: App, client: str, codes: Iterator[Code | Paired | None]) -> None:
 
     console = Console(highlight=False)
     shown: Code | Paired | None = None
-
-    def picture() -> RenderableType:
-        return _picture(app, client, shown, console)
-
-    with Live(get_renderable=picture, console=console, transient=True, refresh_per_second=2) as live:
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        drawn: object = None
         for code in codes:
             shown = code
-            live.refresh()
+            if drawn != (code, console.size):
+                drawn = (code, console.size)
+                live.update(_picture(app, client, code, console), refresh=True)
     if isinstance(shown, Paired):
         click.echo(app.say("qr.paired", client=client, phone=shown.phone))
 

@@ -8,14 +8,17 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import docker
 import pexpect
 import pytest
 
+from bot.contract import BOT_UID
 from tests.engine.conftest import (  # noqa: F401  fixtures
     TRIVIAL_IMAGE,
     engine,
@@ -61,6 +64,11 @@ class Terminal:
     def pid(self) -> int:
         return int(self._child.pid)
 
+    @property
+    def seen(self) -> str:
+        """All that was shown so far, escape sequences included."""
+        return self._seen.getvalue()
+
     def expect(self, text: str) -> None:
         """Waits until this very text is shown."""
         self._child.expect_exact(text)
@@ -71,6 +79,10 @@ class Terminal:
     def interrupt(self) -> None:
         """Ctrl-C, as the terminal's line discipline sends it."""
         self._child.sendintr()
+
+    def end_of_input(self) -> None:
+        """Ctrl-D."""
+        self._child.sendeof()
 
     def end(self) -> Ran:
         self._child.expect(pexpect.EOF)
@@ -149,6 +161,23 @@ def cli(tmp_path: Path) -> Iterator[Cli]:
     yield made
     for terminal in made.terminals:
         terminal.close()
+
+
+@pytest.fixture
+def image_with(sdk: docker.APIClient, trivial_archive: bytes) -> Iterator[Callable[..., str]]:  # noqa: F811
+    """Makes the trivial image with other lines of a Dockerfile. It goes when the test ends."""
+    tags: list[str] = []
+
+    def make(*lines: str) -> str:
+        tags.append(f"oturum-test-{uuid.uuid4().hex[:8]}:1")
+        repository, tag = tags[-1].split(":")
+        changes = [f"USER {BOT_UID}:{BOT_UID}", *lines]
+        sdk.import_image_from_data(trivial_archive, repository=repository, tag=tag, changes=changes)
+        return tags[-1]
+
+    yield make
+    for tag in tags:
+        sdk.remove_image(tag, force=True)
 
 
 @pytest.fixture

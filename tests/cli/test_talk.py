@@ -1,0 +1,401 @@
+"""The commands that talk to running bots: real containers, a real browser, the simulator's phones.
+
+Two bots for all of it. `sales` is paired once, as a person does it; `support` is linked, unlinked and broken.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import stat
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+
+import pytest
+
+from bot import qrimage
+from demo.stage import Stage, docker
+from manager.engine import Engine
+from manager.image import ensure
+from setup import simulator_image
+from tests.cli.conftest import ROOT, SECONDS, Cli
+
+pytestmark = [pytest.mark.engine, pytest.mark.browser]
+
+PHONE = "905551112233"
+_HALVES = {"█": (1, 1), "▀": (1, 0), "▄": (0, 1), " ": (0, 0)}
+_DRAWN = re.compile(rf"\x1b\[38;5;16;48;5;231m([{''.join(_HALVES)}]+)\x1b\[0m")
+
+
+@dataclass
+class World:
+    stage: Stage
+    cli: Cli
+
+    def status(self, client: str) -> dict[str, object]:
+        (bot,) = self.cli("status", client, "--json").json["bots"]
+        return dict(bot)
+
+    def container(self, client: str) -> str:
+        return self.stage.container(client)
+
+    def pair(self, client: str) -> None:
+        """By the text of its QR, if it is not paired."""
+        shown = self.cli("qr", client, "--text")
+        if shown.code == 0:
+            ear = self.stage.ear(client)
+            self.stage.scan(shown.out.strip())
+            assert ear.wait("WHATSAPP_READY"), ear.tale()
+
+    def unpair(self, client: str) -> None:
+        if self.status(client)["session_present"]:
+            assert self.cli("logout", client, "--yes").code == 0
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    engine = Engine.connect(os.environ)
+    image = ensure(engine, None, os.environ).tag
+    folder = tmp_path_factory.mktemp("talk")
+    cli = Cli(folder, {**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "OTURUM_LANG": "en"})
+    options = [
+        "--sync-seconds",
+        "0.1",
+        "--load-seconds",
+        "0.05",
+        "--first-ref-seconds",
+        "12",
+        "--ref-seconds",
+        "12",
+    ]
+    with Stage(engine, f"ot-{uuid.uuid4().hex[:8]}", simulator_image.ensure(), options) as stage:
+        cli.file.write_text(
+            f"project: {stage.project}\n"
+            f"image: {image}\n"
+            "defaults:\n"
+            "  memory: 512m\n"
+            "  reconnect: {logoutWait: 0.5, networkWait: 3}\n"
+            f'  browser: {{args: ["--ignore-certificate-errors-spki-list={stage.pin}"]}}\n'
+            "bots:\n"
+            "  - clientId: sales\n"
+            "  - {clientId: support, language: tr}\n"
+            "  - {clientId: idle, enabled: false}\n"
+            "  - clientId: later\n"
+        )
+        up = cli("up", "sales", "support")
+        assert up.code == 0, up
+        yield World(stage, cli)
+        for terminal in cli.terminals:
+            terminal.close()
+
+
+def picture(shown: str) -> str:
+    """What a phone reads off the terminal: the text of the last QR that was drawn on it."""
+    rows: list[list[int]] = []
+    for line in _DRAWN.findall(shown):
+        upper, lower = zip(*(_HALVES[each] for each in line), strict=True)
+        rows += [list(upper), list(lower)]
+    width = len(rows[0])
+    height = (width + 1) // 2 * 2
+    text = read(rows[-height:][:width])
+    assert text is not None, shown
+    return text
+
+
+def read(modules: list[list[int]]) -> str | None:
+    """The QR with these modules (1 is dark), its border included, as a scanner reads it."""
+    scale, quiet = 4, 8
+    size = (len(modules) + 2 * quiet) * scale
+    blank = bytes([255]) * size
+    lines = [blank] * quiet * scale
+    for row in modules:
+        padded = [0] * quiet + row + [0] * quiet
+        lines += [b"".join(bytes([0 if dark else 255]) * scale for dark in padded)] * scale
+    lines += [blank] * quiet * scale
+    return qrimage.read(size, size, base64.b64encode(b"".join(lines)).decode())
+
+
+def read_png(file: Path) -> str | None:
+    """Grey, one bit a pixel, each row as it is or as its difference from the one above: what the QR's picture has."""
+    raw = file.read_bytes()
+    width, height = int.from_bytes(raw[16:20]), int.from_bytes(raw[20:24])
+    assert raw[24:26] == b"\x01\x00"
+    start = raw.index(b"IDAT")
+    data = zlib.decompress(raw[start + 4 : start + 4 + int.from_bytes(raw[start - 4 : start])])
+    stride = (width + 7) // 8 + 1
+    gray, above = bytearray(), bytes(stride - 1)
+    for row in range(height):
+        kind, *line = data[row * stride : (row + 1) * stride]
+        assert kind in (0, 2)
+        above = (
+            bytes((value + up) % 256 for value, up in zip(line, above, strict=True)) if kind else bytes(line)
+        )
+        gray += bytes(255 if above[at // 8] >> (7 - at % 8) & 1 else 0 for at in range(width))
+    return qrimage.read(width, height, base64.b64encode(bytes(gray)).decode())
+
+
+class Following:
+    """`logs -f` under way: its lines, as they come."""
+
+    def __init__(self, cli: Cli, *args: str) -> None:
+        self.process = cli.start("logs", "-f", *args)
+        self._lines: Queue[str] = Queue()
+        Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line.rstrip("\n"))
+
+    def until(self, wanted: Callable[[str], bool]) -> list[str]:
+        """All lines up to the wanted one."""
+        seen: list[str] = []
+        while not seen or not wanted(seen[-1]):
+            try:
+                seen.append(self._lines.get(timeout=SECONDS))
+            except Empty:
+                raise AssertionError("\n".join(["it did not come; there was:", *seen])) from None
+        return seen
+
+
+def test_a_phone_reads_the_qr_off_the_terminal_and_the_command_ends_when_paired(world: World) -> None:
+    world.unpair("sales")
+    small = world.cli.terminal("qr", "sales", rows=24, columns=80)
+    small.expect("needs a window of")
+    small.interrupt()
+    assert small.end().code == 130
+
+    terminal = world.cli.terminal("qr", "sales", rows=45, columns=100)
+    terminal.expect("Ctrl-C ends it now")
+    first = picture(terminal.seen)
+    terminal.expect("Ctrl-C ends it now")  # drawn anew, in place, with the bot's next code
+    second = picture(terminal.seen)
+    assert first.split(",")[0] != second.split(",")[0]
+    number = world.stage.scan(second)
+    terminal.expect("sales is paired")
+    ended = terminal.end()
+    assert ended.code == 0
+    assert f"({number[:2]}*******{number[-3:]})" in ended.lines[-1]
+
+    shown = world.cli("qr", "sales", "--text")
+    assert (shown.code, shown.out) == (3, "")
+    assert "sales is paired already" in shown.err
+    assert "python -m manager logout sales" in shown.err
+    log = world.cli("logs", "sales", "--raw").out + docker("logs", world.container("sales"))
+    for secret in second.split(",")[1:4]:
+        assert secret not in log
+
+
+def test_the_qr_as_text_and_as_a_picture(world: World) -> None:
+    world.unpair("support")
+    file = world.cli.folder / "code.png"
+    file.write_text("something old, for everybody to read")
+    file.chmod(0o644)
+    written = world.cli("qr", "support", "--png", "code.png")
+    assert (written.code, written.err) == (0, "")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    text = world.cli("qr", "support", "--text")
+    assert text.code == 0
+    assert (read_png(file) or "").split(",")[1:] == text.out.strip().split(",")[
+        1:
+    ]  # the ref may be the next one
+    assert [each.name for each in world.cli.folder.iterdir() if "code.png" in each.name] == ["code.png"]
+
+    nowhere = world.cli("qr", "support", "--png", "no/such/folder/code.png")
+    assert nowhere.code == 1
+    assert "no/such/folder/code.png" in nowhere.err
+    assert "Traceback" not in nowhere.err
+    assert world.cli("qr", "support", "--png", "code.png", "--text").code == 2
+
+
+@pytest.mark.parametrize(("client", "why"), [("later", "not created"), ("idle", "disabled")])
+def test_no_qr_of_a_bot_that_does_not_run(world: World, client: str, why: str) -> None:
+    ran = world.cli("qr", client)
+    assert (ran.code, ran.out) == (3, "")
+    assert why in ran.err
+    assert f"python -m manager up {client}" in ran.err
+    assert world.cli("pair", client, PHONE).code == 1
+    unknown = world.cli("qr", "sale")
+    assert unknown.code == 6
+    assert "sales" in unknown.err
+
+
+def test_pairing_by_code_and_logging_out(world: World) -> None:
+    world.unpair("support")
+    refused = world.cli("pair", "support", "12", OTURUM_LANG="tr")
+    assert refused.code == 1
+    assert "telefon numarası" in refused.err
+    assert "Traceback" not in refused.err
+
+    terminal = world.cli.terminal("pair", "support", f"+{PHONE}", columns=90)
+    told = terminal.end()
+    assert told.code == 0
+    (code,) = re.findall(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b", told.out)
+    assert "within 3 min" in told.out
+    ear = world.stage.ear("support")
+    world.stage.order("pair-code", code.replace("-", ""), "--phone", PHONE)
+    assert ear.wait("WHATSAPP_READY"), ear.tale()
+    assert world.status("support")["phone"] == "90*******233"
+
+    kept = world.cli.terminal("logout", "support")
+    kept.expect("[y/N]")
+    kept.type("n")
+    assert kept.end().code == 1
+    assert world.status("support")["session_present"] is True
+
+    mark = ear.mark
+    asked = world.cli.terminal("logout", "support")
+    asked.expect("[y/N]")
+    asked.type("y")
+    asked.expect("support is unlinked")
+    assert asked.end().code == 0
+    assert ear.wait("WHATSAPP_QR", mark), ear.tale(mark)
+    assert world.cli("qr", "support", "--text").code == 0
+    assert world.status("support")["state"] == "WAITING_FOR_QR_SCAN"
+
+    again = world.cli("logout", "support", "--yes", OTURUM_LANG="tr")
+    assert again.code == 1
+    assert "oturumu kapatılabilir" in again.err
+
+
+def test_status_tells_of_every_bot_and_what_to_do(world: World) -> None:
+    world.pair("sales")
+    world.unpair("support")
+    told = world.cli("status", "--json")
+    assert told.code == 0
+    bots = {each["client_id"]: each for each in told.json["bots"]}
+    assert list(bots) == ["sales", "support", "idle", "later"]
+    sales = bots["sales"]
+    assert (sales["place"], sales["state"], sales["session_present"]) == ("answers", "READY", True)
+    assert (sales["disconnects"], sales["reconnects"], sales["qr_requests"], sales["advice"]) == (
+        0,
+        0,
+        1,
+        None,
+    )
+    assert sales["memory_bytes"] > 30_000_000
+    assert datetime.fromisoformat(sales["since"]).tzinfo
+    assert bots["support"]["advice"]["command"] == "python -m manager qr support"
+    assert (bots["idle"]["place"], bots["later"]["place"]) == ("disabled", "absent")
+
+    plain = world.cli("status")
+    assert plain.code == 0
+    assert "\x1b" not in plain.out
+    rows = {line.split("\t")[0].strip(): line.split("\t") for line in plain.lines}
+    assert rows["sales"][1].strip() == "READY"
+    assert rows["later"][-1] == "start it: python -m manager up later"
+    one = world.cli("status", "sales")
+    assert len(one.lines) == 2
+
+    turkish = world.cli.terminal("status", columns=80, OTURUM_LANG="tr").end()
+    assert turkish.code == 0
+    assert "QR'ı okutun: python -m manager qr support" in turkish.out
+    assert all(len(line) <= 80 for line in turkish.lines)
+
+
+def test_status_watches_a_bot_that_goes_and_comes_back(world: World) -> None:
+    world.pair("sales")
+    terminal = world.cli.terminal("status", "--watch", "sales", rows=24, columns=80)
+    terminal.expect("READY")
+    docker("kill", world.container("sales"))
+    terminal.expect("stopped (137)")
+    terminal.expect("start it: python -m manager up sales")
+    docker("start", world.container("sales"))
+    terminal.expect("READY")
+    terminal.interrupt()
+    assert terminal.end().code == 130
+
+
+def test_a_bot_that_hangs_delays_no_other(world: World) -> None:
+    world.pair("sales")
+    name = world.container("support")
+    docker("pause", name)
+    try:
+        frozen = world.cli("status", "support")
+        assert "paused" in frozen.out
+        assert "python -m manager up support" in frozen.out
+        assert "paused" in world.cli("qr", "support").err
+    finally:
+        docker("unpause", name)
+    _signal(name, "STOP")
+    try:
+        told = world.cli("status", "--json")
+        bots = {each["client_id"]: each for each in told.json["bots"]}
+        assert bots["support"]["place"] == "silent"
+        assert bots["support"]["advice"]["command"] == "python -m manager restart support"
+        assert bots["sales"]["state"] == "READY"
+    finally:
+        _signal(name, "CONT")
+
+
+def _signal(container: str, name: str) -> None:
+    """To the bot's own process: the container's first one is its init."""
+    script = (
+        "import os, pathlib, signal;"
+        "folders = pathlib.Path('/proc').glob('[0-9]*');"
+        "(bot,) = [each for each in folders if (each / 'cmdline').read_bytes() == b'python\\0-m\\0bot\\0'];"
+        f"os.kill(int(bot.name), signal.SIG{name})"
+    )
+    docker("exec", container, "python", "-c", script)
+
+
+def test_logs_in_the_readers_language_and_as_they_were_written(world: World) -> None:
+    world.pair("sales")
+    english = world.cli("logs", "sales")
+    assert (english.code, english.err) == (0, "")
+    (paired,) = [line for line in english.lines if "WHATSAPP_PAIRED" in line]
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ✅ Success +\| WHATSAPP_PAIRED +\| \(paired", paired)
+    assert paired.endswith(" | session: present ✅")
+    turkish = world.cli("logs", "sales", OTURUM_LANG="tr")
+    assert "✅ Başarılı" in turkish.out
+    assert "session: var ✅" in turkish.out
+
+    both = world.cli("logs", "--tail", "4")
+    assert both.code == 0
+    assert [line.split("  ")[1] for line in both.lines].count("sales") == 4
+    times = [line.split("  ")[0] for line in both.lines]
+    assert times == sorted(times)
+    assert "later has no container" in both.err
+
+    raw = world.cli("logs", "--raw", "sales", "support")
+    events = [json.loads(line) for line in raw.lines]
+    assert {each["client_id"] for each in events} == {"sales", "support"}
+    assert raw.lines == [
+        line for line in raw.lines if line in _own_log(world, "sales") + _own_log(world, "support")
+    ]
+    assert world.cli("logs", "later").code == 1
+
+
+def _own_log(world: World, client: str) -> list[str]:
+    return docker("logs", world.container(client)).splitlines()
+
+
+def test_logs_go_on_over_a_restart_and_a_new_container(world: World) -> None:
+    world.pair("sales")
+    following = Following(world.cli, "--tail", "1")
+    try:
+        assert "sales" in following.until(lambda line: "  sales  " in line)[-1]
+        assert world.cli("restart", "sales").code == 0
+        seen = following.until(lambda line: "  sales  " in line and "WHATSAPP_READY" in line)
+        told = [line for line in seen if "  sales  " in line]
+        for name in ("SHUTDOWN", "STARTUP", "BOT_RECONNECT", "WHATSAPP_READY"):
+            assert sum(f"| {name} " in line for line in told) == 1, seen
+        assert world.cli("down", "sales").code == 0
+        kept = world.cli("logs", "sales")
+        assert kept.code == 1
+        assert f"{world.stage.project}-session-sales" in kept.err
+        assert world.cli("up", "sales").code == 0
+        seen = following.until(lambda line: "  sales  " in line and "WHATSAPP_READY" in line)
+        assert sum("| STARTUP " in line for line in seen) == 1, seen
+        assert not any("WHATSAPP_QR" in line for line in seen if "  sales  " in line)
+    finally:
+        following.process.send_signal(2)
+    assert following.process.wait(SECONDS) == 130
