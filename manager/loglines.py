@@ -19,6 +19,7 @@ from manager.pieces import Line, Piece
 _ALWAYS = ("time", "event", "level", "client_id", "message")
 _ICONS = {Level.SUCCESS: "✅ ", Level.INFO: "ℹ️  ", Level.WARNING: "⚠️  ", Level.ERROR: "❌ "}
 _STYLES = {Level.SUCCESS: "green", Level.INFO: "blue", Level.WARNING: "yellow", Level.ERROR: "red"}
+_LEVELS = tuple(level.value for level in Level)
 _SESSION_ICONS = {"present": "✅", "absent": "❌"}
 _EVENT_WIDTH = max(len(each) for each in EventName)
 _SPLIT = " | "
@@ -91,8 +92,8 @@ class Layout:
     def _pair(self, key: str, value: object) -> str:
         if key == "reason":
             key = self._say("logs.reason")
-        if key == "session" and value in _SESSION_ICONS:
-            return f"{key}: {self._say(f'logs.session_{value}')} {_SESSION_ICONS[str(value)]}"
+        if key == "session" and isinstance(value, str) and value in _SESSION_ICONS:
+            return f"{key}: {self._say(f'logs.session_{value}')} {_SESSION_ICONS[value]}"
         text = printable(_written(value))
         return f"{printable(key)}: ({text})" if key == "hint" else f"{printable(key)}: {text}"
 
@@ -100,10 +101,10 @@ class Layout:
 def _event(text: str) -> Mapping[str, Any] | None:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     whole = isinstance(found, dict) and all(key in found for key in _ALWAYS)
-    return found if whole and found["level"] in Level.__members__.values() else None
+    return found if whole and found["level"] in _LEVELS else None
 
 
 def _written(value: object) -> str:

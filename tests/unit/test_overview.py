@@ -1,0 +1,252 @@
+"""Rows of `status`: what the engine and the bots say, read together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.contract import State, UserAction
+from manager import overview, overviewtext
+from manager.observed import ContainerState, ObservedContainer
+from manager.overview import Detail, Mute, Place, Row, Seen, Weight
+from manager.pieces import plain
+from manager.text import catalogue
+from tests.fleets import fleet_of, read
+
+NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
+SAY = catalogue("en")
+
+
+def container(client: str, state: str = "running", **more: Any) -> ObservedContainer:
+    return ObservedContainer(
+        id=f"id-{client}", name=f"p-bot-{client}", client_id=client, state=ContainerState(state),
+        spec_hash="", image_id="", volume=None, **more,
+    )  # fmt: skip
+
+
+def status(state: str = "READY", minutes: float = 5, **more: Any) -> dict[str, Any]:
+    since = (NOW - timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
+    return {
+        "state": state,
+        "since": since,
+        "phone": "90*******567",
+        "session_present": True,
+        "memory_bytes": 365 * 2**20,
+        "uptime_seconds": 7200.0,
+        "counters": {
+            "disconnects": {"LOGOUT": 1, "CONFLICT": 2},
+            "reconnects": {"page": 4},
+            "qr_requests": {},
+        },
+        **more,
+    }
+
+
+def one(found: ObservedContainer | None, answer: Any = None, detail: Detail | None = None) -> Row:
+    seen = Seen(
+        (found,) if found else (),
+        frozenset(),
+        {"a": answer} if answer else {},
+        {"a": detail} if detail else {},
+    )
+    (row,) = overview.rows(fleet_of("a"), seen, NOW)
+    return row
+
+
+def test_a_bot_that_answers() -> None:
+    row = one(container("a", health="healthy"), status())
+    assert row == Row(
+        "a", Place.ANSWERS, state="READY", since=NOW - timedelta(minutes=5), phone="90*******567",
+        session_present=True, disconnects=3, reconnects=4, qr_requests=0, memory_bytes=365 * 2**20,
+        uptime_seconds=7200.0, container="p-bot-a", health="healthy", weight=Weight.GOOD,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("state", list(State), ids=str)
+def test_every_state_that_asks_for_a_person_says_what_to_do(state: State) -> None:
+    row = one(container("a"), status(state.value, minutes=1))
+    needs_person = state.user_action not in (UserAction.NONE, UserAction.WAIT)
+    assert (row.weight is Weight.ACT) == needs_person
+    assert (row.advice is not None) == needs_person
+    if row.advice:
+        assert row.advice.say(SAY)
+        assert row.advice.say(catalogue("tr")) != row.advice.say(SAY)
+
+
+@pytest.mark.parametrize(
+    ("state", "minutes", "command"),
+    [
+        ("WAITING_FOR_QR_SCAN", 1, "python -m manager qr a"),
+        ("CONFLICT", 1, "python -m manager restart a"),
+        ("BANNED", 1, None),
+        ("FAILED", 1, "python -m manager logs a"),
+        ("RECONNECTING", 11, "python -m manager logs a"),
+    ],
+)
+def test_the_command_to_type(state: str, minutes: float, command: str | None) -> None:
+    row = one(container("a"), status(state, minutes))
+    assert row.advice is not None
+    assert row.advice.command == command
+
+
+def test_an_answer_of_another_version_is_read_as_far_as_it_goes() -> None:
+    odd = {
+        "state": "DREAMING",
+        "since": 7,
+        "counters": [],
+        "memory_bytes": None,
+        "phone": None,
+        "uptime_seconds": "1",
+    }
+    row = one(container("a"), odd)
+    assert (row.place, row.state, row.since, row.disconnects) == (Place.ANSWERS, "DREAMING", None, None)
+    assert overviewtext.screen([row], NOW, SAY, 80)
+    assert overviewtext.columns([row], NOW, SAY)
+
+
+def ended(code: int, *, oom: bool = False, state: str = "exited") -> Detail:
+    return Detail(ContainerState(state), code, oom, NOW - timedelta(hours=2), NOW - timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("found", "answer", "detail", "place", "command"),
+    [
+        (None, None, None, Place.ABSENT, "up a"),
+        (container("a", "created"), None, None, Place.CREATED, "up a"),
+        (container("a", "paused"), None, None, Place.PAUSED, "up a"),
+        (container("a", "restarting"), None, ended(10, state="restarting"), Place.RESTARTING, "logs a"),
+        (container("a", "exited"), None, ended(137), Place.EXITED, "up a"),
+        (container("a", "exited"), None, ended(10), Place.EXITED, "logs a"),
+        (container("a", "exited"), None, ended(137, oom=True), Place.OOM, "up a"),
+        (container("a", "exited", exit_code=0), None, None, Place.EXITED, "up a"),
+        (container("a", "dead"), None, None, Place.REMOVING, "up a"),
+        (container("a"), Mute.LATE, Detail(ContainerState.RUNNING, 0, False, NOW), Place.SILENT, "restart a"),
+        (container("a"), None, ended(1), Place.EXITED, "logs a"),  # it ended between two looks
+    ],
+)
+def test_a_bot_that_does_not_run_or_answer(
+    found: ObservedContainer | None, answer: Any, detail: Detail | None, place: Place, command: str
+) -> None:
+    row = one(found, answer, detail)
+    assert row.place is place
+    assert row.weight is Weight.ACT
+    assert row.advice is not None
+    assert row.advice.command == f"python -m manager {command}"
+    assert row.state is None
+
+
+def test_a_bot_without_its_socket_has_a_minute_to_make_one() -> None:
+    for seconds, place in ((59, Place.STARTING), (61, Place.SILENT)):
+        started = Detail(ContainerState.RUNNING, 0, False, NOW - timedelta(seconds=seconds))
+        assert one(container("a"), Mute.NO_SOCKET, started).place is place
+
+
+def test_disabled_bots_and_those_of_no_file() -> None:
+    fleet = read("project: p\nbots: [{clientId: a, enabled: false}, {clientId: b, enabled: false}]")
+    seen = Seen(
+        (container("b"), container("gone"), container("ended", "exited")), frozenset({"a"}), {"b": status()}
+    )
+    rows = {row.client_id: row for row in overview.rows(fleet, seen, NOW)}
+    assert list(rows) == ["a", "b", "ended", "gone"]
+    assert (rows["a"].place, rows["a"].weight, rows["a"].session_present) == (
+        Place.DISABLED,
+        Weight.OFF,
+        None,
+    )
+    assert rows["a"].advice is not None
+    assert rows["a"].advice.command == "python -m manager resume a && python -m manager up a"
+    assert (rows["b"].state, rows["b"].weight) == ("READY", Weight.ACT)
+    assert [rows[each].in_file for each in rows] == [True, True, False, False]
+    assert [rows[each].weight for each in ("gone", "ended")] == [Weight.ACT, Weight.OFF]
+    assert [row.client_id for row in overview.rows(fleet, seen, NOW, frozenset({"gone"}))] == ["gone"]
+
+
+def test_of_two_containers_the_one_that_may_write_counts() -> None:
+    old = replace(container("a"), id="old", created=1)
+    new = replace(container("a", "created"), id="new", created=2)
+    assert overview.current([old, new])["a"].id == "old"
+    assert overview.current([replace(old, state=ContainerState.EXITED), new])["a"].id == "new"
+
+
+def test_what_an_inspection_tells() -> None:
+    found = Detail.of(
+        {"State": {
+            "Status": "exited", "ExitCode": 137, "OOMKilled": True,
+            "StartedAt": "2026-05-04T10:00:00.123456789Z", "FinishedAt": "0001-01-01T00:00:00Z",
+        }}
+    )  # fmt: skip
+    assert found == Detail(
+        ContainerState.EXITED, 137, True, datetime(2026, 5, 4, 10, 0, 0, 123456, tzinfo=UTC), None
+    )
+
+
+def many(count: int) -> list[Row]:
+    clients = [f"client-{number}" for number in range(1, count + 1)]
+    answers = {each: status() for each in clients[1:]} | {"client-1": status("WAITING_FOR_QR_SCAN")}
+    return overview.rows(fleet_of(*clients), Seen(tuple(map(container, clients)), frozenset(), answers), NOW)
+
+
+@pytest.mark.parametrize("language", ["en", "tr"])
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_fleet_is_readable_at_eighty_columns(count: int, language: str) -> None:
+    lines = [plain(line) for line in overviewtext.screen(many(count), NOW, catalogue(language), 80)]
+    assert all(len(line) <= 80 for line in lines)
+    assert len(lines) == count + 3  # header, one thing to do, summary
+    assert lines[2].strip().endswith(": python -m manager qr client-1")
+    column = lines[0].index("SINCE" if language == "en" else "SÜRE")
+    assert all(line[column - 1] == " " for line in (lines[1], *lines[3:-1]))
+
+
+def test_what_does_not_fit_a_window_is_what_is_least_urgent() -> None:
+    rows = [*many(100)[1:], many(1)[0]]
+    lines = [plain(line) for line in overviewtext.screen(rows, NOW, SAY, 80, height=20)]
+    assert len(lines) <= 20
+    assert sum("python -m manager qr client-1" in line for line in lines) == 1
+    more = next(line for line in lines if line.startswith("… and "))
+    shown = sum(line.startswith("client-") for line in lines)
+    assert more.startswith(f"… and {100 - shown} more")
+
+
+def test_long_names_are_folded_and_a_narrow_terminal_gets_a_line_a_value() -> None:
+    name = "n" * 63
+    seen = Seen((container(name),), frozenset(), {name: status("WAITING_FOR_QR_SCAN")})
+    rows = overview.rows(fleet_of(name), seen, NOW)
+    for width in (80, 30):
+        lines = [plain(line) for line in overviewtext.screen(rows, NOW, SAY, width)]
+        assert "".join(lines).replace(" ", "").count("n" * 10) >= 6
+        assert f"python -m manager qr {name}" in "\n".join(lines)
+    assert max(map(len, lines)) > 30
+    assert "  memory 365M" in lines or "  mem 365M" in lines
+
+
+def test_plain_columns_are_one_line_a_bot() -> None:
+    lines = overviewtext.columns(many(3), NOW, SAY)
+    assert len(lines) == 4
+    cells = [line.split("\t") for line in lines]
+    assert {len(each) for each in cells} == {9}
+    for column in list(zip(*cells, strict=True))[:-1]:
+        assert len({len(each) for each in column}) == 1
+    assert [each.strip() for each in cells[2]] == [
+        "client-2", "READY", "5m", "90*******567", "yes", "3/4/0", "365M", "2h", "-",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-3, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (86399, "23h"), (86400 * 9, "9d")],
+)
+def test_spans(seconds: float, text: str) -> None:
+    assert overviewtext.span(seconds, SAY) == text
+
+
+def test_as_json_everything_is_plain_and_nothing_is_lost() -> None:
+    found = one(container("a"), status("WAITING_FOR_QR_SCAN")).as_json(SAY)
+    assert found["since"] == "2026-05-04T11:55:00+00:00"
+    assert found["advice"] == {
+        "text": "scan the QR: python -m manager qr a",
+        "command": "python -m manager qr a",
+    }
+    assert (found["place"], found["weight"], found["in_file"]) == ("answers", "act", True)
