@@ -17,7 +17,7 @@ from manager.observed import ContainerState, Observed, ObservedContainer
 from manager.overview import Detail, Mute, Row, Seen
 from manager.problems import EngineError, EngineProblem
 
-ANSWER_SECONDS = 8
+ANSWER_SECONDS = 10
 # `ctl` waits that long in the container; asking a silent bot more often would only pile up processes there.
 SILENT_SECONDS = 60
 _AT_ONCE = 32  # the engine's connections

@@ -8,7 +8,7 @@ import click
 
 from manager import overview
 from manager.app import App, UserError
-from manager.clickwords import clients, command, flag, option
+from manager.clickwords import app_of, clients, command, flag, option
 from manager.following import Logs
 from manager.loglines import Layout, Stamped, printable
 from manager.observed import Observed, ObservedContainer
@@ -23,8 +23,7 @@ def _whole(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     if value is None:
         return None
     if not (value.isascii() and value.isdigit() and len(value) < 10):
-        say = ctx.find_object(App).say  # type: ignore[union-attr]
-        raise click.BadParameter(say("usage.not_a_number", text=value, least=0), ctx, param)
+        raise click.BadParameter(app_of(ctx).say("usage.not_a_number", text=value, least=0), ctx, param)
     return int(value)
 
 

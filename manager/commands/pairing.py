@@ -12,6 +12,7 @@ from manager.app import App, UserError
 from manager.clickwords import client, command, flag
 from manager.conversation import Conversation, with_bot
 from manager.exits import Exit
+from manager.problems import EngineError, EngineProblem
 
 _CODE_SECONDS = 60
 _OUTCOME_SECONDS = 90
@@ -70,6 +71,10 @@ def _await_logout(app: App, bot: Conversation, before: list[Any]) -> None:
             status = bot.status()
         except talk.Refusal as refusal:
             raise refusal.for_people() from None
+        except EngineError as error:
+            if error.problem is not EngineProblem.SLOW_EXEC:  # a browser that closes may keep the bot busy
+                raise
+            continue
         if not status["session_present"]:
             return
         for event in _events(status):
