@@ -1,0 +1,277 @@
+"""The scenarios that the product exists for, with the bot's image, the simulator's and a real engine.
+
+All share one fleet; each begins by having it settled, so that any one of them can run alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import docker
+import pytest
+
+from bot.contract import SESSION_MOUNT, BotExit, EventName
+from demo.stage import Stage
+from demo.stage import docker as docker_command
+from manager import image
+from manager.confinement import container_body
+from manager.engine import Engine
+from manager.image import BotImage
+from manager.spec import build, volume_name
+from setup import simulator_image
+from tests.engine.cast import Cast, read
+from tests.engine.conftest import changed
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+ONE, TWO, IDLE = "one", "Two", "idle"
+PAIRED = (ONE, TWO)
+QUICK = (
+    *("--first-ref-seconds", "900"),  # the idle bot shows one code all the time
+    *("--sync-seconds", "0.1", "--load-seconds", "0.05", "--backoff-scale", "0.3"),
+    *("--health-seconds", "0.5", "--dead-seconds", "2"),
+)
+STRANGER = 4242
+
+
+@pytest.fixture(scope="module")
+def bot_image(engine: Engine) -> BotImage:
+    return image.ensure(engine, None, os.environ)
+
+
+@pytest.fixture(scope="module")
+def stage(engine: Engine) -> Iterator[Stage]:
+    with Stage(engine, f"ot-{uuid.uuid4().hex[:8]}", simulator_image.ensure(), QUICK) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def running(stage: Stage, bot_image: BotImage, tmp_path_factory: pytest.TempPathFactory) -> Cast:
+    file = tmp_path_factory.mktemp("fleet") / "bots.yaml"
+    bots = "\n".join(f"  - clientId: {client}" for client in (*PAIRED, IDLE))
+    cast = Cast(stage, read(stage, file, bot_image.tag, bots))
+    cast.settle(PAIRED)
+    return cast
+
+
+@pytest.fixture
+def cast(running: Cast) -> Cast:
+    running.settle(PAIRED)
+    return running
+
+
+def goes_on(cast: Cast, client: str, mark: int) -> None:
+    """It found its session and is READY again; nobody was asked to scan."""
+    found = cast.event(client, EventName.BOT_SESSION, mark)
+    assert (found["session"], found["message"]) == ("present", "existing session found, reconnecting")
+    cast.event(client, EventName.WHATSAPP_READY, mark)
+    assert cast.qrs(client, mark) == 0
+
+
+def test_clean_start(cast: Cast) -> None:
+    names = [name for name in cast.ears[ONE].names() if name != EventName.BOT_STATE]
+    assert names[:6] == [
+        "STARTUP", "SESSION_CREATE", "BOT_INIT", "WHATSAPP_QR", "WHATSAPP_PAIRED", "WHATSAPP_READY",
+    ]  # fmt: skip
+    assert cast.event(ONE, EventName.WHATSAPP_QR)["cause"] == "first_pairing"
+    assert cast.status(ONE)["session_present"] is True
+
+
+def test_two_bots_at_once(cast: Cast, sdk: docker.APIClient) -> None:
+    assert cast.codes[ONE] != cast.codes[TWO]
+    assert cast.phones[ONE] != cast.phones[TWO]
+    for client in PAIRED:
+        status = cast.status(client)
+        assert (status["client_id"], status["state"]) == (client, "READY")
+        assert status["phone"].endswith(cast.phones[client][-3:])
+        mounts = sdk.inspect_container(cast.stage.container(client))["Mounts"]
+        volumes = [each["Name"] for each in mounts if each["Destination"] == SESSION_MOUNT]
+        assert volumes == [volume_name(cast.stage.project, client)]
+
+
+def test_a_waiting_bot_draws_its_code(cast: Cast) -> None:
+    code = cast.stage.code(IDLE)
+    assert code.text.count(",") >= 4
+    assert code.picture.count("█") > 200
+    assert code.text not in code.picture
+
+
+def test_renderers_run_in_chromiums_own_sandbox(cast: Cast, sdk: docker.APIClient) -> None:
+    container = cast.stage.container(ONE)
+    init = sdk.inspect_container(container)["State"]["Pid"]
+    listed = sdk.top(container, ps_args="-eo pid,args")["Processes"]
+    renderers = [int(pid) for pid, command in listed if "--type=renderer" in command]
+    assert renderers
+    for pid in renderers:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+        assert (status["Seccomp"], status["Seccomp_filters"], status["NoNewPrivs"]) == ("2", "2", "1")
+        assert int(status["CapEff"], 16) == 0
+        for kind in ("user", "pid", "net"):
+            assert Path(f"/proc/{pid}/ns/{kind}").readlink() != Path(f"/proc/{init}/ns/{kind}").readlink()
+
+
+def test_internet_cut(cast: Cast) -> None:
+    marks = {client: cast.ears[client].mark for client in PAIRED}
+    cast.stage.order("drop", "--all")
+    for client, mark in marks.items():
+        lost = cast.event(client, EventName.WHATSAPP_DISCONNECT, mark)
+        assert (lost["reason"], lost["session"]) == ("CONNECTION_ERROR", "present")
+        cast.event(client, EventName.BOT_STATE, mark, where=lambda one: one["to"] == "RECONNECTING")
+    cast.stage.order("restore", "--all")
+    for client, mark in marks.items():
+        cast.event(client, EventName.WHATSAPP_READY, mark)
+        assert cast.qrs(client, mark) == 0
+
+
+def test_container_killed(cast: Cast) -> None:
+    marks = {client: cast.ears[client].mark for client in PAIRED}
+    before = cast.stage.container_id(ONE)
+    docker_command("kill", before)
+    cast.up()
+    goes_on(cast, ONE, marks[ONE])
+    assert cast.stage.container_id(ONE) == before
+    assert cast.ears[TWO].names(marks[TWO]) == []
+
+
+def test_container_killed_and_removed(cast: Cast) -> None:
+    mark, before = cast.ears[ONE].mark, cast.stage.container_id(ONE)
+    docker_command("rm", "--force", before)
+    cast.up()
+    goes_on(cast, ONE, mark)
+    assert cast.stage.container_id(ONE) != before
+
+
+def test_a_bot_whose_processes_die_is_started_again_by_the_engine(cast: Cast, sdk: docker.APIClient) -> None:
+    mark = cast.ears[ONE].mark
+    os.kill(sdk.inspect_container(cast.stage.container(ONE))["State"]["Pid"], 9)
+    goes_on(cast, ONE, mark)
+    assert sdk.inspect_container(cast.stage.container(ONE))["RestartCount"] == 1
+
+
+def test_container_recreated_by_a_changed_setting(cast: Cast, sdk: docker.APIClient) -> None:
+    marks = {client: cast.ears[client].mark for client in PAIRED}
+    before = cast.stage.container_id(ONE)
+    memory = 600 * 1024 * 1024
+    cast.up(changed(cast.fleet, ONE, memory=memory))
+    goes_on(cast, ONE, marks[ONE])
+    assert cast.stage.container_id(ONE) != before
+    limits = sdk.inspect_container(cast.stage.container(ONE))["HostConfig"]
+    assert (limits["Memory"], limits["MemorySwap"]) == (memory, memory)
+    assert cast.ears[TWO].names(marks[TWO]) == []
+
+
+def test_restart(cast: Cast) -> None:
+    marks = {client: cast.ears[client].mark for client in PAIRED}
+    cast.restart(*PAIRED)
+    for client, mark in marks.items():
+        assert cast.event(client, EventName.SHUTDOWN, mark)["session"] == "present"
+        goes_on(cast, client, mark)
+
+
+def test_sigterm_is_a_clean_stop_within_the_grace(cast: Cast, sdk: docker.APIClient) -> None:
+    mark, container = cast.ears[ONE].mark, cast.stage.container(ONE)
+    sdk.stop(container)
+    state = sdk.inspect_container(container)["State"]
+    assert (state["Status"], state["ExitCode"], state["OOMKilled"]) == ("exited", BotExit.OK, False)
+    assert cast.event(ONE, EventName.SHUTDOWN, mark)["signal"] == "SIGTERM"
+    cast.up()
+    goes_on(cast, ONE, mark)
+
+
+def test_logout(cast: Cast) -> None:
+    marks = {client: cast.ears[client].mark for client in (*PAIRED, IDLE)}
+    cast.stage.order("logout", "--phone", cast.phones[ONE])
+    gone = cast.event(ONE, EventName.WHATSAPP_LOGOUT, marks[ONE])
+    code = cast.event(ONE, EventName.WHATSAPP_QR, marks[ONE])
+    assert (gone["reason"], gone["session"], code["cause"]) == ("phone", "absent", "logout")
+    waited = datetime.fromisoformat(code["time"]) - datetime.fromisoformat(gone["time"])
+    assert waited.total_seconds() >= 2
+    cast.scan(ONE)
+    assert cast.qrs(ONE, marks[ONE]) == 1
+    assert cast.ears[TWO].names(marks[TWO]) == []
+    assert cast.qrs(IDLE, marks[IDLE]) == 0
+
+
+def test_a_second_container_on_the_same_volume_refuses_and_says_who_holds_it(
+    cast: Cast, bot_image: BotImage, engine: Engine
+) -> None:
+    mark = cast.ears[ONE].mark
+    bot = next(each for each in cast.fleet.bots if each.client_id == ONE)
+    body = container_body(build(cast.fleet, bot, bot_image.id, bot_image.version))
+    body["Hostname"], body["Labels"], body["Healthcheck"] = "intruder", {}, {"Test": ["NONE"]}
+    body["HostConfig"]["RestartPolicy"] = {}
+    body["NetworkingConfig"]["EndpointsConfig"][cast.fleet.project + "-bots"]["Aliases"] = ["intruder"]
+    ended = engine.run(body, 60)
+    refused = json.loads(ended.stdout.splitlines()[-1])
+    assert ended.exit_code == BotExit.SESSION_IN_USE
+    assert (refused["event"], refused["level"]) == ("BOT_SESSION", "error")
+    assert f"in use by bot {ONE}" in refused["problem"]
+    assert f"on {ONE}" in refused["problem"]
+    assert refused["fix"]
+    assert cast.ears[ONE].names(mark) == []
+    assert cast.status(ONE)["state"] == "READY"
+
+
+def test_a_session_folder_of_another_user_is_named_and_the_named_command_mends_it(
+    cast: Cast, bot_image: BotImage, tmp_path: Path
+) -> None:
+    client = f"locked-{uuid.uuid4().hex[:6]}"
+    stage, volume = cast.stage, volume_name(cast.stage.project, client)
+    stage.engine.create_volume(volume, stage.project, client)
+    steal = f"mkdir -p {SESSION_MOUNT}/profile && chown -R {STRANGER} {SESSION_MOUNT}"
+    docker_command(
+        *("run", "--rm", "--user", "0", "--volume", f"{volume}:{SESSION_MOUNT}", bot_image.tag),
+        *("sh", "-c", steal),
+    )
+    cast.ears[client] = stage.ear(client)
+    fleet = read(stage, tmp_path / "bots.yaml", bot_image.tag, f"  - clientId: {client}")
+    cast.up(replace(cast.fleet, bots=(*cast.fleet.bots, *fleet.bots)))
+    refused = cast.event(client, EventName.BOT_SESSION)
+    assert refused["level"] == "error"
+    assert str(STRANGER) in refused["hint"]
+    mend = subprocess.run(refused["fix"], shell=True, check=False, capture_output=True, text=True)
+    assert mend.returncode == 0, mend.stderr
+    cast.event(client, EventName.WHATSAPP_QR)
+
+
+def test_a_proxys_password_stands_in_no_inspect_and_no_layer(
+    cast: Cast, bot_image: BotImage, sdk: docker.APIClient, tmp_path: Path
+) -> None:
+    password = f"pass-{uuid.uuid4().hex}"
+    bots = f"  - clientId: proxied\n    proxy: http://user:{password}@{cast.stage.simulator}:8081"
+    fleet = read(cast.stage, tmp_path / "bots.yaml", bot_image.tag, bots)
+    cast.ears["proxied"] = cast.stage.ear("proxied")
+    cast.up(replace(cast.fleet, bots=(*cast.fleet.bots, *fleet.bots)))
+    cast.event("proxied", EventName.STARTUP)
+    container = cast.stage.container("proxied")
+    delivered = cast.stage.engine.exec(container, ["cat", f"{SESSION_MOUNT}/secrets/proxy.json"], 10)
+    assert json.loads(delivered.stdout)["password"] == password
+    for told in (
+        sdk.inspect_container(container),
+        sdk.inspect_image(bot_image.id),
+        sdk.history(bot_image.id),
+    ):
+        assert password not in json.dumps(told)
+    tail, searched = b"", 0
+    for chunk in sdk.export(container):
+        assert password.encode() not in tail + chunk
+        tail, searched = chunk[-len(password) :], searched + len(chunk)
+    assert searched > 100_000_000
+    assert password not in json.dumps(cast.ears["proxied"].events)
+
+
+def test_a_bot_that_waits_for_a_scan_is_healthy(cast: Cast, sdk: docker.APIClient) -> None:
+    container = cast.stage.container(IDLE)
+    news = sdk.events(filters={"type": "container", "container": container}, decode=True)
+    while sdk.inspect_container(container)["State"]["Health"]["Status"] == "starting":
+        next(news)
+    assert sdk.inspect_container(container)["State"]["Health"]["Status"] == "healthy"
+    assert cast.status(IDLE)["state"] == "WAITING_FOR_QR_SCAN"
