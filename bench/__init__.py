@@ -1,0 +1,1 @@
+"""`make bench`: what the project promises in figures, measured side by side in one run."""
