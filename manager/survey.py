@@ -110,7 +110,7 @@ class Survey:
         try:
             return talk.ask(self._engine, container, ["status"], ANSWER_SECONDS, self._language)
         except talk.Refusal as refusal:
-            return Mute.NO_SOCKET if refusal.code == BotExit.NOT_RUNNING else Mute.OTHER
+            return Mute.NO_SOCKET if refusal.bot_exit == BotExit.NOT_RUNNING else Mute.OTHER
         except EngineError as error:
             if error.problem not in _ABOUT_ONE:
                 raise

@@ -23,17 +23,15 @@ class Executes(Protocol):
     ) -> ExecResult: ...
 
 
-class Refusal(Exception):
-    """The bot (or its `ctl`) said no. `message` and `fix` are its own sentences; `code` is its exit code."""
+class Refusal(UserError):
+    """The bot (or its `ctl`) said no, in sentences of its own; `bot_exit` is its exit code.
 
-    def __init__(self, code: int, message: str, fix: str = "") -> None:
-        super().__init__(message)
-        self.code, self.message, self.fix = code, message, fix
+    NO_QR is the command line's too; whatever else a bot refuses is an action that failed.
+    """
 
-    def for_people(self) -> UserError:
-        """NO_QR has an exit code of its own; whatever else a bot refuses is an action that failed."""
-        code = Exit.NO_QR if self.code == BotExit.NO_QR else Exit.FAILED
-        return UserError(self.message, self.fix, code)
+    def __init__(self, bot_exit: int, message: str, fix: str = "") -> None:
+        super().__init__(message, fix, Exit.NO_QR if bot_exit == BotExit.NO_QR else Exit.FAILED)
+        self.bot_exit = bot_exit
 
 
 def ask(engine: Executes, container: str, words: Sequence[str], seconds: float, language: str) -> Json:

@@ -24,7 +24,7 @@ _GROUP = 4
 @client
 @click.argument("phone", metavar="PHONE")
 def pair(app: App, client: str, phone: str) -> Exit:
-    answer = _asked(with_bot(app, client), "pair", phone)
+    answer = with_bot(app, client).ask("pair", phone, seconds=_CODE_SECONDS)
     code = lettering.grouped(str(answer["code"]), _GROUP)
     if app.terminal:
         click.echo()
@@ -48,19 +48,11 @@ def logout(app: App, client: str, yes: bool) -> Exit:
         click.echo(app.say("cli.cancelled"))
         return Exit.FAILED
     before = _events(bot.status())
-    _asked(bot, "logout")
+    bot.ask("logout", seconds=_CODE_SECONDS)
     click.echo(app.say("pairing.logging_out", client=client))
     _await_logout(app, bot, before)
     click.echo(app.say("pairing.logged_out", client=client))
     return Exit.OK
-
-
-def _asked(bot: Conversation, *words: str) -> talk.Json:
-    """Raises UserError with the bot's own reason."""
-    try:
-        return bot.ask(*words, seconds=_CODE_SECONDS)
-    except talk.Refusal as refusal:
-        raise refusal.for_people() from None
 
 
 def _await_logout(app: App, bot: Conversation, before: list[Any]) -> None:
@@ -69,8 +61,6 @@ def _await_logout(app: App, bot: Conversation, before: list[Any]) -> None:
     while time.monotonic() < deadline:
         try:
             status = bot.status()
-        except talk.Refusal as refusal:
-            raise refusal.for_people() from None
         except EngineError as error:
             if error.problem is not EngineProblem.SLOW_EXEC:  # a browser that closes may keep the bot busy
                 raise

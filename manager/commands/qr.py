@@ -81,10 +81,10 @@ def _codes(app: App, bot: Conversation) -> Iterator[Code | Paired | None]:
             shown, patience = True, time.monotonic() + _WAIT_SECONDS
             yield Code(str(answer["text"]), int(answer["number"]))
         except talk.Refusal as refusal:
-            if refusal.code not in (BotExit.NO_QR, BotExit.NOT_RUNNING):
-                raise refusal.for_people() from None
+            if refusal.bot_exit not in (BotExit.NO_QR, BotExit.NOT_RUNNING):
+                raise
             why = refusal.message
-            paired = _paired(app, bot, shown) if refusal.code == BotExit.NO_QR else None
+            paired = _paired(app, bot, shown) if refusal.bot_exit == BotExit.NO_QR else None
             yield paired
             if paired:
                 return

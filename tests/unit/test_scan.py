@@ -96,8 +96,8 @@ def test_a_refusal_keeps_its_words_and_gets_the_right_exit_code(
 ) -> None:
     with pytest.raises(Refusal) as refused:
         answer_of(found)
-    told = refused.value.for_people()
-    assert (told.code, told.message, told.fix) == (code, message, fix)
+    told = refused.value
+    assert (told.code, told.message, told.fix, told.bot_exit) == (code, message, fix, found.exit_code or 1)
 
 
 def test_an_answer_is_handed_on() -> None:
