@@ -1,0 +1,109 @@
+"""One subject and its phone: makes it READY, plays its rounds, and hands each to the judge."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from drill.befall import befall, scan
+from drill.campaign import Round
+from drill.judge import Verdict, judge
+from drill.subject import Impossible, Phone, Subject, Victim
+
+# READY must hold for so long: a browser that was just killed is still taken for connected for a moment.
+_HOLD_SECONDS = 1.0
+_LOOK_SECONDS = 0.05
+
+OnVerdict = Callable[[Verdict], None]
+
+
+class Ring:
+    """`limit`: seconds from a fault's end to READY, beyond which the subject hangs. `keep`: where post-mortems go."""
+
+    def __init__(self, subject: Subject, phone: Phone, limit: float, keep: Path, on_verdict: OnVerdict) -> None:
+        self.subject = subject
+        self.phone = phone
+        self._limit = limit
+        self._keep = keep
+        self._on_verdict = on_verdict
+
+    async def play(self, rounds: Sequence[Round]) -> list[Verdict]:
+        """The first pairing is no round. Raises Impossible when even that fails."""
+        await self.subject.volume.make()
+        await self.subject.start()
+        await scan(self.subject, self.phone)
+        if await self._ready() is None:
+            raise Impossible("not READY after the first pairing")
+        return [await self._play(each) for each in rounds]
+
+    async def _play(self, round_: Round) -> Verdict:
+        log = self.subject.log
+        log.note("round", **round_.as_json())
+        await asyncio.sleep(round_.moment)
+        before = log.ledger_now()
+        befell = True
+        try:
+            note = await befall(self.subject, self.phone, round_)
+        except Impossible as reason:
+            befell, note = False, str(reason)
+        seconds = await self._ready()
+        verdict = judge(round_, self.subject.name, before, log.ledger_now(), seconds, note, befell=befell)
+        log.note("verdict", **verdict.as_json())
+        if verdict.befell and not verdict.passed:
+            await self._post_mortem(verdict)
+        self._on_verdict(verdict)
+        if not log.ledger.ready or seconds is None:
+            await self._recover()
+        return verdict
+
+    async def _ready(self) -> float | None:
+        """Seconds until it was READY and stayed so, by its own word and the site's; None: not within the limit.
+
+        Whoever sees a QR that is rightly shown scans it.
+        """
+        start = time.monotonic()
+        since: float | None = None
+        while (now := time.monotonic()) - start < self._limit:
+            ledger = self.subject.log.ledger
+            if ledger.ready and await self.phone.sees_device():
+                since = since or now
+                if now - since >= _HOLD_SECONDS:
+                    return round(since - start, 3)
+            else:
+                since = None
+            if ledger.showing:
+                if ledger.linked:
+                    await self.phone.replace()
+                try:
+                    await scan(self.subject, self.phone, 1)
+                except Impossible:
+                    self.subject.log.note("no_scan")
+            await asyncio.sleep(_LOOK_SECONDS)
+        return None
+
+    async def _recover(self) -> None:
+        """The next round begins with a subject that is READY, whatever it takes. Raises Impossible."""
+        for _ in range(3):
+            self.subject.log.note("recover")
+            await self.subject.kill(Victim.ALL)
+            await self.subject.start()
+            if await self._ready() is not None:
+                return
+        # Its session is beyond help: somebody begins anew with an empty volume.
+        await self.subject.kill(Victim.ALL)
+        await self.phone.replace()
+        await self.subject.volume.remove()
+        await self.subject.volume.make()
+        await self.subject.start()
+        if await self._ready() is None:
+            raise Impossible("not READY, not even with an empty volume")
+
+    async def _post_mortem(self, verdict: Verdict) -> None:
+        round_ = verdict.round
+        folder = self._keep / f"{round_.seed}-{round_.number}-{round_.fault.value}-{self.subject.name}"
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        log = await asyncio.to_thread(self.subject.log.file.read_bytes)
+        await asyncio.to_thread((folder / "log.jsonl").write_bytes, log)
+        (folder / "volume.txt").write_text(await self.subject.listing())
