@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 import stat
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
-from bot.contract import SESSION_MOUNT, BotExit
+from bot.contract import LABEL_CLIENT_ID, SESSION_MOUNT, BotExit
 from bot.problem import Problem
 
 MIN_FREE_BYTES = 16 * 1024**2
@@ -181,11 +182,25 @@ def _command(folder: Path, client_id: str, user: str) -> str:
     """Gives the folder to the bot's user. Of a container's volume only the host can do that, beside the container."""
     if folder != Path(SESSION_MOUNT):
         return f"sudo chown -R {user} {shlex.quote(str(folder))}"
+    container = _container(client_id)
     return (
-        f"c=$(docker ps -aqf label=io.oturum.client-id={client_id} | head -n 1); docker run --rm --user 0 "
-        f"--volumes-from $c $(docker inspect -f '{{{{.Image}}}}' $c) "
+        f"docker run --rm --user 0 --volumes-from {container} $(docker inspect -f '{{{{.Image}}}}' {container}) "
         f"sh -c 'chown -R {user} {SESSION_MOUNT} && chmod -R u+rwX {SESSION_MOUNT}'"
     )
+
+
+def _container(client_id: str) -> str:
+    """The container we are in, for a shell on the host: bots of other projects may have the same clientId.
+
+    The engine mounts /etc/hostname and the like from a folder named after the container.
+    """
+    try:
+        found = re.search(r"/containers/([0-9a-f]{64})/", Path("/proc/self/mountinfo").read_text())
+    except OSError:
+        found = None
+    if found:
+        return found[1][:12]
+    return f"$(docker ps -aqf label={LABEL_CLIENT_ID}={client_id} | head -n 1)"
 
 
 def _megabytes(number: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from demo.story import Scene, Story
 from manager import config, image
 from manager.app import language
 from manager.engine import Engine
+from manager.image import ImageProgress
 from manager.locking import turn
 from manager.problems import EngineError
 from manager.progress import Plain
@@ -55,7 +57,7 @@ def _run(say: Catalogue, tongue: str) -> int:
     variables = {"DEMO_LANGUAGE": tongue}
     fleet = config.load(FILE, os.environ | variables | {"SIMULATOR_PIN": "-"})
     screen = Screen(say, [bot.client_id for bot in fleet.bots])
-    on_progress = Plain(catalogue(tongue), fleet.project)
+    on_progress = _Progress(catalogue(tongue), fleet.project)
     screen.line(say("demo.title"), "blue", bold=True)
     screen.tell("demo.about")
     simulator = simulator_image.ensure()
@@ -76,6 +78,13 @@ def _run(say: Catalogue, tongue: str) -> int:
     key = "demo.all_true" if true else "demo.not_true"
     screen.line(say(key, seconds=f"{time.monotonic() - began:.0f}"), "green" if true else "red", bold=True)
     return 0 if true else 1
+
+
+class _Progress(Plain):
+    """As `up` tells it; of a build step, which may be a whole script, one line."""
+
+    def building(self, progress: ImageProgress) -> str:
+        return textwrap.shorten(super().building(progress), _PLAIN_WIDTH, placeholder=" …")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

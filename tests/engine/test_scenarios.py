@@ -17,7 +17,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from bot.contract import SESSION_MOUNT, BotExit, EventName
+from bot.contract import LABEL_CLIENT_ID, SESSION_MOUNT, BotExit, EventName
 from demo.stage import Stage
 from demo.stage import docker as docker_command
 from manager import image
@@ -237,7 +237,10 @@ def test_a_session_folder_of_another_user_is_named_and_the_named_command_mends_i
     refused = cast.event(client, EventName.BOT_SESSION)
     assert refused["level"] == "error"
     assert str(STRANGER) in refused["hint"]
+    # A bot of that name in another project, and younger, is not the one that is meant.
+    other = docker_command("create", "--label", f"{LABEL_CLIENT_ID}={client}", bot_image.tag)
     mend = subprocess.run(refused["fix"], shell=True, check=False, capture_output=True, text=True)
+    docker_command("rm", "--volumes", other)
     assert mend.returncode == 0, mend.stderr
     cast.event(client, EventName.WHATSAPP_QR)
 
