@@ -147,6 +147,27 @@ class QrCause(StrEnum):
     SESSION_LOST = "session_lost"
 
 
+class RestartReason(StrEnum):
+    """`reason` of `whatsapp_bot_browser_restarts_total`: why a new browser was started."""
+
+    RECONNECT = "reconnect"
+    PAGE_CRASHED = "page_crashed"
+    PAGE_HUNG = "page_hung"
+    BROWSER_LOST = "browser_lost"
+    SESSION_LOST = "session_lost"
+    LOGOUT = "logout"
+    CONTROL = "control"
+
+
+class RestoreEnd(StrEnum):
+    """`result` of `whatsapp_bot_restores_total`: what came of an attempt to bring a lost session back."""
+
+    READY = "ready"
+    FAILED = "failed"
+    NONE = "none"
+    DAMAGED = "damaged"
+
+
 def is_client_id(text: str) -> bool:
     return re.fullmatch(CLIENT_ID_PATTERN[1:-1], text) is not None
 

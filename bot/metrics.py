@@ -12,23 +12,13 @@ from prometheus_client import (
     generate_latest,
 )
 
-from bot.contract import DisconnectReason, QrCause, ReconnectHow, State
+from bot.contract import DisconnectReason, QrCause, ReconnectHow, RestartReason, RestoreEnd, State
 from bot.stimuli import Clocked, Tally
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-RESTART_REASONS = (
-    "reconnect",
-    "page_crashed",
-    "page_hung",
-    "browser_lost",
-    "session_lost",
-    "logout",
-    "control",
-)
-RESTORE_RESULTS = ("ready", "failed", "none", "damaged")
 _SECONDS = (0.5, 1, 2, 3, 5, 8, 13, 20, 30, 45, 60, 120, 300, 900, 3600)
 
 
@@ -52,10 +42,16 @@ class BotMetrics:
             "qr_requests", "QR episodes, by cause", "cause", [cause.value for cause in QrCause]
         )
         self.browser_restarts = self._counter(
-            "browser_restarts", "Browsers started anew, by reason", "reason", RESTART_REASONS
+            "browser_restarts",
+            "Browsers started anew, by reason",
+            "reason",
+            [reason.value for reason in RestartReason],
         )
         self.restores = self._counter(
-            "restores", "Attempts to bring back a lost session, by result", "result", RESTORE_RESULTS
+            "restores",
+            "Attempts to bring back a lost session, by result",
+            "result",
+            [end.value for end in RestoreEnd],
         )
         self.qr_codes = self._plain_counter("qr_codes", "QR codes shown")
         self.page_probe_failures = self._plain_counter("page_probe_failures", "Looks the page did not answer")
@@ -88,7 +84,7 @@ class BotMetrics:
         info = Info("whatsapp_bot_build", "Version of the bot", ["client_id"], registry=self.registry)
         info.labels(client_id).info({"version": version})
 
-    def _counter(self, name: str, text: str, label: str, values: list[str] | tuple[str, ...]) -> Counter:
+    def _counter(self, name: str, text: str, label: str, values: list[str]) -> Counter:
         counter = Counter(f"whatsapp_bot_{name}", text, ["client_id", label], registry=self.registry)
         for value in values:
             counter.labels(self.client_id, value)

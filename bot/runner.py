@@ -326,11 +326,11 @@ class Runner:
                 self._watcher.cancel()
                 self._watcher = None
             self.post(s.NavigationFailed(error.code), launch)
+            return
         except ProbeError:
-            # Slow or hung: what the watcher hears (or doesn't) decides.
-            self.post(s.Navigated(), launch)
-        else:
-            self.post(s.Navigated(), launch)
+            pass  # slow or hung: what the watcher hears (or doesn't) decides
+        self.post(s.Navigated(), launch)
+        self._look_now.set()
 
     async def _watch(self, browser: Browser, launch: int) -> None:
         """Looks at the page every few seconds, and at once when it says that something changed."""

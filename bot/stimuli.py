@@ -14,10 +14,14 @@ from bot.signals import Belief
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The store is open and checked. `episode`: the QR episode that was open when the bot went down last."""
+    """The store is open and checked. `episode`: the QR episode that was open when the bot went down last.
+
+    `next_cause`: what the next episode is counted as; how the volume's last session ended decides that.
+    """
 
     session_present: bool
     store_created: bool = False
+    next_cause: QrCause = QrCause.FIRST_PAIRING
     episode: QrCause | None = None
     episode_codes: int = 0
 

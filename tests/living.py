@@ -39,7 +39,7 @@ OUTDATED = Belief(Kind.OUTDATED, session_keys=True)
 PROXY = Belief(Kind.PROXY_BLOCKED, session_keys=True)
 
 ABANDONABLE = (s.Launch, s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
-ANSWERED = (*ABANDONABLE, s.RestoreGeneration)
+ANSWERED = (*ABANDONABLE, s.SetAside, s.RestoreGeneration)
 _ACTS = (s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
 _FILES = (s.SetAside, s.RestoreGeneration, s.TakeGeneration)
 
@@ -120,11 +120,15 @@ class Watch:
 
 @dataclass
 class Life:
-    """`launch`, `fetch`, `network`, `copies`: what the world answers; an event by hand goes through `tell`."""
+    """`launch`, `fetch`, `network`, `refuse` (the volume) and so on: what the world answers.
+
+    An event by hand goes through `tell`. After Exit nothing is heard any more.
+    """
 
     session: bool = True
     created: bool = False
     episode: QrCause | None = None
+    next_cause: QrCause = QrCause.FIRST_PAIRING
     obey: bool = True
     reconnect: dict[str, Any] = field(default_factory=dict)
     random: float = 0.5
@@ -133,6 +137,7 @@ class Life:
     network: bool | None = True
     refresh: bool = True
     unlink: bool | None = True
+    refuse: bool = False
     copies: list[s.Restored] = field(default_factory=list)
     now: float = 1000.0
 
@@ -144,7 +149,7 @@ class Life:
         self.tell(self.started())
 
     def started(self) -> s.Started:
-        return s.Started(self.session, self.created, self.episode, 2 if self.episode else 0)
+        return s.Started(self.session, self.created, self.next_cause, self.episode, 2 if self.episode else 0)
 
     # --- the world moves ---------------------------------------------------------------------------------
 
@@ -152,13 +157,19 @@ class Life:
         """One event; in an obeying world the answers to what it asked for too. All effects of it."""
         before = len(self.effects)
         self._hand_over(event)
-        while self.obey and self.pending:
-            answer = self._answer(self.pending.popleft())
-            if answer is not None:
-                self._hand_over(answer)
+        if self.obey:
+            self.answer_all()
         return self.effects[before:]
 
+    def answer_all(self) -> None:
+        while self.pending:
+            answer = self.answer(self.pending.popleft())
+            if answer is not None:
+                self._hand_over(answer)
+
     def _hand_over(self, event: s.Event) -> None:
+        if self.watch.ended:
+            return
         for effect in self.heart.handle(event, self.now):
             self.watch.see(effect, self.heart)
             self.effects.append(effect)
@@ -168,7 +179,7 @@ class Life:
                 self.pending.append(effect)
         assert self.watch.state is self.heart.state
 
-    def _answer(self, effect: s.Effect) -> s.Event | None:
+    def answer(self, effect: s.Effect) -> s.Event | None:
         match effect:
             case s.Launch():
                 return self.launch
@@ -180,6 +191,8 @@ class Life:
                 return s.QrRefreshed(self.refresh)
             case s.Unlink():
                 return None if self.unlink is None else s.Unlinked(self.unlink)
+            case s.SetAside():
+                return s.StorageFailed("no space", "hint", "df -h") if self.refuse else None
             case s.RestoreGeneration():
                 return self.copies.pop(0) if self.copies else s.Restored(s.Restore.NONE)
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 
 from bot import stimuli as s
@@ -51,13 +51,13 @@ class Due(StrEnum):
 class Outage:
     """From the loss of a connection (or the start of the process) to READY.
 
-    `announced`: a WHATSAPP_DISCONNECT told it.
+    `how`: what will have brought it back. `reason`: the last one of those in `told`, which WHATSAPP_DISCONNECTs told.
     """
 
     since: float
     how: ReconnectHow
     reason: DisconnectReason | None = None
-    announced: bool = False
+    told: set[DisconnectReason] = field(default_factory=set)
 
 
 class Core:
@@ -79,6 +79,7 @@ class Core:
         self.due: dict[Due, float] = {}
         self.effects: list[s.Effect] = []
         self.qr_shown = False
+        self.unlinking = False  # a logout of our own is under way
 
     @property
     def session(self) -> str:
@@ -107,6 +108,14 @@ class Core:
 
     def cancel_all_but(self, *kept: Due) -> None:
         self.cancel(*(due for due in Due if due not in kept))
+
+    def end_unlinking(self) -> None:
+        """The device is still linked, as far as we know."""
+        self.cancel(Due.UNLINK)
+        if self.unlinking:
+            self.unlinking = False
+            key = "control_logout_failed"
+            self.emit(EventName.BOT_CONTROL, Level.WARNING, key, session=self.session)
 
     def show_qr(self, text: str, number: int) -> None:
         self.qr_shown = True

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot import stimuli as s
-from bot.contract import DisconnectReason, EventName, Level, QrCause, ReconnectHow, State
+from bot.contract import (
+    DisconnectReason,
+    EventName,
+    Level,
+    QrCause,
+    ReconnectHow,
+    RestartReason,
+    RestoreEnd,
+    State,
+)
 from bot.lifecycle.core import Core, Due, Page
 from bot.lifecycle.qr import Qr
 from bot.lifecycle.repair import Repair
 from bot.lifecycle.window import Window
 from bot.signals import Belief, Kind, LogoutReason
+
+_OWN = "own_command"  # why a session ended, beside the names of LogoutReason
+_MOST_ASKED = 9  # a volume that offers copies without end does not hold a person off for ever
 
 
 @dataclass(slots=True)
@@ -18,22 +30,17 @@ class Ladder:
     """What was tried against a lost session, each once, before anybody is asked for a scan."""
 
     mirror_tried: bool = False
-    generations: set[int | None] | None = None
+    asked: int = 0  # generations asked for
+    tried: set[int | None] = field(default_factory=set)
     exhausted: bool = False
     under_way: bool = False
-
-    def seen(self, number: int | None) -> bool:
-        self.generations = self.generations or set()
-        known = number in self.generations
-        self.generations.add(number)
-        return known
 
 
 class Loss:
     def __init__(self, core: Core, window: Window, qr: Qr, repair: Repair) -> None:
         self._core, self._window, self._qr, self._repair = core, window, qr, repair
         self.ladder = Ladder()
-        self._unlinking = False
+        self._refused: s.SetAside | None = None
 
     # --- what the page says ------------------------------------------------------------------------------
 
@@ -46,7 +53,7 @@ class Loss:
 
     def unlinked(self, belief: Belief) -> None:
         if self._core.owns_session:
-            self._log_out(str(belief.logout_reason or LogoutReason.PHONE), belief)
+            self._log_out(_OWN if self._core.unlinking else str(LogoutReason.PHONE), belief)
         else:
             self._qr.wait_for_scan(belief)
 
@@ -54,24 +61,36 @@ class Loss:
         if not self._core.owns_session:
             self._qr.wait_for_scan(belief)
             return
+        if self._core.unlinking:
+            self._log_out(_OWN, belief)
+            return
         if belief.logout_reason is LogoutReason.STORAGE:
             self._core.emit(
                 EventName.STORAGE_WARNING, Level.ERROR, "page_storage_failed", evidence=list(belief.evidence)
             )
+        once = belief.logout_reason in (LogoutReason.SYNC, LogoutReason.SYNC_TIMEOUT)
+        if once and self.ladder.tried:  # a restored sync that fails again fails with every copy
+            self.ladder.mirror_tried = self.ladder.exhausted = True
         self._climb(belief, generation_first=True)
 
     def due_lost(self) -> None:
         core = self._core
-        if core.belief is not None and core.belief.kind is Kind.NEEDS_QR and core.owns_session:
+        if core.belief is None or core.belief.kind is not Kind.NEEDS_QR or not core.owns_session:
+            return
+        if core.unlinking:
+            self._log_out(_OWN, core.belief)
+        else:
             self._climb(core.belief)
 
     # --- a logout ----------------------------------------------------------------------------------------
 
-    def _log_out(self, reason: str, belief: Belief | None) -> None:
+    def _log_out(self, reason: str, belief: Belief) -> None:
         core = self._core
-        evidence = list(belief.evidence) if belief else None
-        self._unlinking = False
+        self._fail()
+        self.ladder = Ladder()
+        core.unlinking = False
         core.outage = None
+        evidence = list(belief.evidence)
         self._repair.announce(DisconnectReason.LOGOUT, core.now, session="absent", evidence=evidence)
         core.outage = None
         core.owns_session = False
@@ -84,6 +103,7 @@ class Loss:
             "logout",
             {"reason": reason, "session": "absent", "newQrInSeconds": wait},
         )
+        self._window.count_restart(RestartReason.LOGOUT)
         self._window.close(s.MarkLoggedOut(reason), s.SetAside("logout"), told)
         core.after(Due.LAUNCH, wait)
 
@@ -93,46 +113,55 @@ class Loss:
         return core.owns_session and core.page is Page.OPEN and core.state in (State.READY, State.SYNCING)
 
     def on_logout_requested(self, _: s.LogoutRequested) -> None:
-        if self.can_log_out and not self._unlinking:
-            self._unlinking = True
+        if self.can_log_out and not self._core.unlinking:
+            self._core.unlinking = True
             self._core.emit(EventName.BOT_CONTROL, Level.INFO, "control_logout")
             self._core.do(s.Unlink())
 
     def on_unlinked(self, event: s.Unlinked) -> None:
         core = self._core
-        if not self._unlinking or not core.owns_session:
-            return
-        if event.ok:
+        if event.ok and core.unlinking:
             core.after(Due.UNLINK, core.waits.unlink)
         else:
-            self._unlinking = False
-            core.emit(EventName.BOT_CONTROL, Level.WARNING, "control_logout_failed", session=core.session)
+            core.end_unlinking()
 
     def due_unlink(self) -> None:
+        """The page took the order and shows no proof of it: without any second sign the session is kept."""
         core = self._core
-        if self._unlinking and core.owns_session and core.page is not Page.NONE:
-            self._log_out("own_command", core.belief)
+        if core.belief is not None and core.belief.kind is Kind.NEEDS_QR:
+            self._log_out(_OWN, core.belief)
+        else:
+            core.end_unlinking()
 
     # --- the ladder of restores --------------------------------------------------------------------------
 
     def _climb(self, belief: Belief, *, generation_first: bool = False) -> None:
         """The page asks for a scan and nothing proves a logout: what we kept is tried before a person is asked."""
         core, ladder = self._core, self.ladder
-        if ladder.under_way:
-            ladder.under_way = False
-            core.do(s.Count(s.Tally.RESTORES, "failed"))
+        self._fail()
         self._repair.drop(DisconnectReason.SESSION_LOST, core.now, evidence=list(belief.evidence))
         assert core.outage is not None
         core.outage.how = ReconnectHow.RELAUNCH
         mirror_helps = not ladder.mirror_tried and (self._window.keys_seen or not self._window.with_mirror)
         if mirror_helps and (ladder.exhausted or not generation_first):
             self._try_mirror()
-            self._window.relaunch()
+            self._window.relaunch(RestartReason.SESSION_LOST)
         elif not ladder.exhausted:
-            self._window.close(s.RestoreGeneration("session_lost"))
-            core.page = Page.RESTORING
+            self._window.close()
+            self._ask_for_generation()
         else:
             self._give_up(list(belief.evidence))
+
+    def _fail(self) -> None:
+        """What was tried last did not bring the session back."""
+        if self.ladder.under_way:
+            self.ladder.under_way = False
+            self._core.do(s.Count(s.Tally.RESTORES, RestoreEnd.FAILED.value))
+
+    def _ask_for_generation(self) -> None:
+        self.ladder.asked += 1
+        self._core.page = Page.RESTORING
+        self._core.do(s.RestoreGeneration("session_lost"))
 
     def _try_mirror(self) -> None:
         self.ladder.mirror_tried = self.ladder.under_way = True
@@ -142,7 +171,9 @@ class Loss:
         core, ladder = self._core, self.ladder
         if core.page is not Page.RESTORING:
             return
-        if event.outcome is s.Restore.RESTORED and not ladder.seen(event.number):
+        again = event.number is not None and ladder.asked < _MOST_ASKED
+        if event.outcome is s.Restore.RESTORED and event.number not in ladder.tried:
+            ladder.tried.add(event.number)
             ladder.under_way = True
             core.emit(
                 EventName.SESSION_RESTORE,
@@ -151,14 +182,17 @@ class Loss:
                 kind="generation",
                 generation=event.number,
             )
-            self._window.launch()
+            self._start_anew()
             return
         if event.outcome is not s.Restore.RESTORED:
-            core.do(s.Count(s.Tally.RESTORES, event.outcome.value))
+            core.do(s.Count(s.Tally.RESTORES, RestoreEnd(event.outcome.value).value))
+        if again:  # damaged, or tried before: there may be an older one
+            self._ask_for_generation()
+            return
         ladder.exhausted = True
         if not ladder.mirror_tried and self._window.keys_seen:
             self._try_mirror()
-            self._window.launch()
+            self._start_anew()
         else:
             self._give_up([])
 
@@ -170,8 +204,13 @@ class Loss:
         core.owns_session = False
         core.outage = None
         self._qr.begin_anew(QrCause.SESSION_LOST)
+        self.ladder = Ladder()
         self._window.close(s.MarkLoggedOut("session_lost"), s.SetAside("session_lost"))
         core.enter(State.STARTING)
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._window.count_restart(RestartReason.SESSION_LOST)
         self._window.launch()
 
     def on_storage_failed(self, event: s.StorageFailed) -> None:
@@ -187,3 +226,9 @@ class Loss:
         core.cancel(*Due)
         self._window.close()
         core.enter(State.FAILED)
+        self._refused = None if core.owns_session else s.SetAside(self._qr.next_cause.value)
+
+    def unfinished(self) -> tuple[s.Effect, ...]:
+        """What the volume refused and must be done before a browser may use it again."""
+        refused, self._refused = self._refused, None
+        return (refused,) if refused else ()

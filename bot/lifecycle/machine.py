@@ -6,7 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from bot import stimuli as s
-from bot.contract import BotExit, EventName, Level, QrCause, ReconnectHow, ReconnectSettings, State
+from bot.contract import (
+    BotExit,
+    EventName,
+    Level,
+    QrCause,
+    ReconnectHow,
+    ReconnectSettings,
+    RestartReason,
+    State,
+)
 from bot.lifecycle.core import Core, Due, Outage, Page
 from bot.lifecycle.loss import Loss
 from bot.lifecycle.person import Person
@@ -71,7 +80,7 @@ class Lifecycle:
             Due.CALM: rise.due_calm,
         }
         self._acts: dict[Act, Callable[[Belief], None]] = {
-            Act.NOTICE_KEYS: rise.notice_keys,
+            Act.WONDER: rise.unknown,
             Act.SUSPECT: rise.connecting,
             Act.ASK: loss.needs_qr,
             Act.SYNC: rise.authenticated,
@@ -165,6 +174,7 @@ class Lifecycle:
         else:
             if not event.store_created:
                 core.emit(EventName.BOT_SESSION, Level.INFO, "session_none", session=core.session)
+            self._qr.start(event.next_cause)
             if event.episode is not None:
                 self._qr.resume(event.episode, event.episode_codes)
         self._window.launch()
@@ -178,13 +188,15 @@ class Lifecycle:
 
     def _on_snapshot(self, event: s.SnapshotTaken) -> None:
         core = self._core
-        if core.page not in (Page.NAVIGATING, Page.OPEN):
-            return
+        if core.page in (Page.NAVIGATING, Page.OPEN):
+            self._window.heard()
+        if core.page is not Page.OPEN:
+            return  # what a document says that is being left counts no more
         belief = core.belief = event.belief
-        self._window.heard()
-        self._window.keys_seen = self._window.keys_seen or bool(belief.session_keys)
         kind = belief.kind
-        if kind is not Kind.CONNECTING:
+        self._window.keys_seen |= bool(belief.session_keys)
+        self._window.linked |= kind in (Kind.AUTHENTICATED, Kind.CONNECTED)
+        if TABLE[kind].get(core.state) is not Act.SUSPECT:
             core.cancel(Due.DROP)
         if kind not in (Kind.NEEDS_QR, Kind.UNKNOWN):
             core.cancel(Due.LOST, Due.QR_TEXT)
@@ -214,25 +226,28 @@ class Lifecycle:
         core.emit(EventName.BOT_CONTROL, Level.INFO, "control_reload")
         self._person.forgive()
         core.failures = core.attempts = 0
-        if core.state in (*PERSON, State.FAILED, State.LOGGED_OUT):
-            if core.state is not State.LOGGED_OUT:
-                window.close()
+        if core.state in (*PERSON, State.FAILED):
+            if core.outage is not None:
+                core.outage.how = ReconnectHow.RELAUNCH
+            window.count_restart(RestartReason.CONTROL)
+            window.close(*self._loss.unfinished())
             core.cancel(*Due)
             window.launch()
-        elif core.page is Page.OPEN:
+        elif core.page in (Page.BLANK, Page.OPEN):
             if core.state is State.READY:
                 core.outage = Outage(core.now, ReconnectHow.RELOAD)
                 core.enter(State.RECONNECTING)
+            elif core.outage is not None:
+                core.outage.how = ReconnectHow.RELOAD
             window.reload()
-        elif core.page is Page.BLANK:
-            window.navigate()
         elif core.page is Page.NONE and Due.LAUNCH in core.due:
             window.launch()
 
     def _on_stop_requested(self, event: s.StopRequested) -> None:
         core = self._core
         was_ready = core.state is State.READY
-        core.emit(EventName.SHUTDOWN, Level.INFO, "shutdown", signal=event.signal, session=core.session)
+        key = f"shutdown_{core.session}"
+        core.emit(EventName.SHUTDOWN, Level.INFO, key, signal=event.signal, session=core.session)
         core.enter(State.STOPPING)
         core.hide_qr()
         core.due.clear()

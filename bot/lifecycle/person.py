@@ -38,6 +38,7 @@ class Person:
             core.emit(EventName.WHATSAPP_CONFLICT, Level.WARNING, "conflict_takeover", session=core.session)
             core.do(s.Takeover())
             core.after(Due.CONFLICT, core.settings.network_wait / 2)
+            core.after(Due.REPAIR, core.settings.network_wait)
         elif Due.CONFLICT not in core.due:
             self.stop(belief)
 
@@ -51,7 +52,7 @@ class Person:
         state, reason, name = _STOPS[belief.kind]
         if core.state is state:
             return
-        core.cancel(*Due)
+        core.cancel_all_but(Due.UNLINK)
         core.hide_qr()
         self._repair.announce(reason, core.now, session=core.session, evidence=list(belief.evidence))
         core.enter(state)

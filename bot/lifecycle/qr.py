@@ -22,13 +22,16 @@ class Qr:
         self._code_until = 0.0
         self._passkey_told = False
 
+    def start(self, next_cause: QrCause) -> None:
+        self.next_cause = next_cause
+
     def resume(self, cause: QrCause, codes: int) -> None:
         """The episode was open when the bot went down."""
         self.cause, self.codes = cause, codes
 
     def begin_anew(self, cause: QrCause) -> None:
         """The session is gone: the next code opens an episode of this cause."""
-        self.cause, self.next_cause, self._text = None, cause, None
+        self.cause, self.next_cause, self._text, self._code_until = None, cause, None, 0.0
 
     def end(self) -> None:
         """Scanned."""
@@ -39,8 +42,10 @@ class Qr:
     def wait_for_scan(self, belief: Belief) -> None:
         core = self._core
         core.cancel(Due.REPAIR, Due.CHECK, Due.COME_BACK, Due.READY, Due.DROP)
-        core.outage = None
-        core.enter(State.WAITING_FOR_QR_SCAN)
+        core.outage = core.away_since = None
+        if core.state is not State.WAITING_FOR_QR_SCAN:
+            core.enter(State.WAITING_FOR_QR_SCAN)
+            core.after(Due.CALM, core.waits.calm)
         if belief.passkey and not self._passkey_told:
             core.emit(EventName.WHATSAPP_PAIRING_CODE, Level.WARNING, "passkey")
         self._passkey_told = belief.passkey
@@ -48,12 +53,15 @@ class Qr:
             self._show(belief.qr_text)
             return
         core.hide_qr()
-        if core.now < self._code_until:
-            return
-        if belief.refs_used_up:
-            if Due.QR_REFRESH not in core.due:
-                core.after(Due.QR_REFRESH, core.waits.qr_refresh(self._rounds))
-        elif Due.QR_TEXT not in core.due:
+        if not belief.refs_used_up:
+            self.miss()
+        elif core.now >= self._code_until and Due.QR_REFRESH not in core.due:
+            core.after(Due.QR_REFRESH, core.waits.qr_refresh(self._rounds))
+
+    def miss(self) -> None:
+        """The page shows no code that can be read."""
+        core = self._core
+        if core.now >= self._code_until and not {Due.QR_REFRESH, Due.QR_TEXT} & core.due.keys():
             core.after(Due.QR_TEXT, core.settings.network_wait)
 
     def _show(self, text: str) -> None:

@@ -6,11 +6,11 @@ The page's own reconnect comes first, then one reload, then new browsers, with g
 from __future__ import annotations
 
 from bot import stimuli as s
-from bot.contract import DisconnectReason, EventName, Level, ReconnectHow, State
+from bot.contract import DisconnectReason, EventName, Level, ReconnectHow, RestartReason, State
 from bot.lifecycle.core import Core, Due, Outage, Page
 from bot.lifecycle.table import PERSON
 from bot.lifecycle.window import Window
-from bot.signals import Belief
+from bot.signals import Belief, Kind
 
 
 class Repair:
@@ -21,7 +21,7 @@ class Repair:
     # --- what is told ------------------------------------------------------------------------------------
 
     def drop(self, reason: DisconnectReason, since: float, **fields: object) -> None:
-        """RECONNECTING, and told once: what comes until READY belongs to the same outage."""
+        """RECONNECTING, and each reason told once: what comes until READY belongs to the same outage."""
         self._core.hide_qr()
         self.announce(reason, since, session=self._core.session, **fields)
         self._core.enter(State.RECONNECTING)
@@ -30,9 +30,10 @@ class Repair:
         core = self._core
         if core.outage is None:
             core.outage = Outage(since, ReconnectHow.PAGE)
-        if core.outage.announced and core.outage.reason is reason:
+        if reason in core.outage.told:
             return
-        core.outage.announced, core.outage.reason = True, reason
+        core.outage.reason = reason
+        core.outage.told.add(reason)
         core.cancel(Due.CALM)
         core.do(s.Count(s.Tally.DISCONNECTS, reason.value))
         core.emit(
@@ -45,7 +46,7 @@ class Repair:
             **fields,
         )
 
-    def tell_reconnect(self, key: str, **fields: object) -> None:
+    def tell_reconnect(self, key: str, *, attempt: int | None = None, **fields: object) -> None:
         core = self._core
         how = core.outage.how if core.outage else ReconnectHow.PAGE
         core.emit(
@@ -53,7 +54,7 @@ class Repair:
             Level.INFO,
             key,
             how=how.value,
-            attempt=core.attempts,
+            attempt=core.attempts if attempt is None else attempt,
             session=core.session,
             sessionWasAvailable=core.owns_session,
             **fields,
@@ -62,19 +63,23 @@ class Repair:
     # --- the network is away -----------------------------------------------------------------------------
 
     def suspect(self, belief: Belief) -> None:
-        """A connection that is up is dropped after a flicker; one that is still coming gets networkWait."""
+        """A connection that was up is dropped after a flicker; one that is still coming gets networkWait.
+
+        A page that was READY and says nothing any more, or syncs anew, gets networkWait too.
+        """
         core = self._core
-        if Due.DROP in core.due:
-            if belief.offline:
-                core.due[Due.DROP] = min(core.due[Due.DROP], self._suspect_since + core.waits.flicker)
-            return
-        self._suspect_since = core.now
-        at_once = core.state in (State.READY, State.SYNCING) or belief.offline
-        core.after(Due.DROP, core.waits.flicker if at_once else core.settings.network_wait)
+        if Due.DROP not in core.due:
+            self._suspect_since = core.now
+        was_up = self._window.linked and core.state in (State.READY, State.SYNCING)
+        at_once = belief.kind is Kind.CONNECTING and (was_up or belief.offline)
+        patience = core.waits.flicker if at_once else core.settings.network_wait
+        core.due[Due.DROP] = self._suspect_since + patience
 
     def due_drop(self) -> None:
         core = self._core
         self.drop(DisconnectReason.CONNECTION_ERROR, self._suspect_since)
+        assert core.outage is not None
+        core.outage.how = ReconnectHow.PAGE
         self.tell_reconnect("reconnect_page")
         left = self._suspect_since + core.settings.network_wait - core.now
         core.after(Due.REPAIR, max(left, 0.0))
@@ -85,12 +90,19 @@ class Repair:
             return
         core.page = Page.BLANK
         core.away_since = core.away_since or core.now
-        core.cancel_all_but(Due.LAUNCH, Due.CALM)
+        core.cancel_all_but(Due.UNLINK, Due.CALM)
+        news = core.outage is None or DisconnectReason.CONNECTION_ERROR not in core.outage.told
         self.drop(DisconnectReason.CONNECTION_ERROR, core.now, detail=event.code)
+        assert core.outage is not None
         if self._tired_of_waiting():
             self.mend("reconnect_")
-        else:
-            core.after(Due.NAVIGATE, core.waits.navigation_retry)
+            return
+        if core.outage.how is ReconnectHow.PAGE:
+            core.outage.how = ReconnectHow.RELOAD
+        wait = core.waits.navigation_retry
+        if news:
+            self.tell_reconnect("reconnect_retry", retryInSeconds=round(wait, 1))
+        core.after(Due.NAVIGATE, wait)
 
     def due_check(self) -> None:
         if self._core.state is State.RECONNECTING and self._core.page is Page.OPEN:
@@ -143,8 +155,7 @@ class Repair:
             core.cancel(Due.READY)
             self._window.reload()
         else:
-            core.do(s.Count(s.Tally.BROWSER_RESTARTS, "reconnect"))
-            self._window.relaunch()
+            self._window.relaunch(RestartReason.RECONNECT)
 
     # --- page and browser break --------------------------------------------------------------------------
 
@@ -174,10 +185,10 @@ class Repair:
             self._window.close()
             return
         core.failures += 1
-        core.do(s.Count(s.Tally.BROWSER_RESTARTS, reason.value.lower()))
         self.drop(reason, core.now)
         assert core.outage is not None
         core.outage.how = ReconnectHow.RELAUNCH
         wait = core.waits.backoff(core.failures)
-        self.tell_reconnect("reconnect_relaunch", retryInSeconds=round(wait, 1) if wait else None)
-        self._window.relaunch(wait)
+        retry = round(wait, 1) if wait else None
+        self.tell_reconnect("reconnect_relaunch", attempt=core.failures, retryInSeconds=retry)
+        self._window.relaunch(RestartReason(reason.value.lower()), wait)

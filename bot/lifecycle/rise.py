@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import stimuli as s
-from bot.contract import EventName, Level, State, mask_phone
+from bot.contract import EventName, Level, RestoreEnd, State, mask_phone
 from bot.lifecycle.core import Core, Due
 from bot.lifecycle.loss import Ladder, Loss
 from bot.lifecycle.qr import Qr
@@ -22,6 +22,12 @@ class Rise:
         if belief.session_keys and not self._core.owns_session:
             self._pair(belief)
 
+    def unknown(self, belief: Belief) -> None:
+        """A page that says nothing else may still have been paired."""
+        self.notice_keys(belief)
+        if not self._core.owns_session:
+            self._qr.miss()
+
     def connecting(self, belief: Belief) -> None:
         self._core.hide_qr()
         self.notice_keys(belief)
@@ -33,6 +39,7 @@ class Rise:
         if not core.owns_session:
             return
         core.cancel(Due.REPAIR, Due.CHECK, Due.COME_BACK)
+        core.away_since = None
         core.enter(State.SYNCING)
         if Due.READY not in core.due:
             core.after(Due.READY, core.settings.ready_deadline)
@@ -55,20 +62,20 @@ class Rise:
         if not core.owns_session:
             self._pair(belief)
             ladder = self._loss.ladder
-        core.cancel_all_but(Due.CALM)
+        core.cancel_all_but(Due.UNLINK, Due.CALM)
         core.do(s.MarkReady())
         fields: dict[str, object] = {"session": "present"}
         if outage := core.outage:
             core.do(s.Count(s.Tally.RECONNECTS, outage.how.value))
             fields |= {"how": outage.how.value, "seconds": round(core.now - outage.since, 3)}
-            if outage.announced:
+            if outage.told:
                 core.do(s.Observe(s.Clocked.RECONNECT, core.now - outage.since))
         if self.clock is not None:
             core.do(s.Observe(s.Clocked.READY, core.now - self.clock))
             self.clock = None
         if ladder.under_way:
             ladder.under_way = False
-            core.do(s.Count(s.Tally.RESTORES, "ready"))
+            core.do(s.Count(s.Tally.RESTORES, RestoreEnd.READY.value))
         if belief.session_keys is False:
             fields["evidence"] = list(belief.evidence)
         core.outage = None
@@ -78,7 +85,7 @@ class Rise:
         core.after(Due.CALM, core.waits.calm)
 
     def due_calm(self) -> None:
-        if self._core.state is State.READY:
+        if self._core.state in (State.READY, State.WAITING_FOR_QR_SCAN):
             self._core.attempts = self._core.failures = 0
             self._loss.ladder = Ladder()
 

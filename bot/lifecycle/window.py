@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from bot import stimuli as s
-from bot.contract import EventName, Level, State
+from bot.contract import EventName, Level, RestartReason, State
 from bot.lifecycle.core import Core, Due, Page
 from bot.lifecycle.table import PERSON
 
 
 class Window:
-    """`keys_seen`: this launch's page had the session's keys; `with_mirror`: they were put back into it."""
+    """`keys_seen`: this launch's page had the session's keys; `with_mirror`: they were put back into it.
+
+    `linked`: this document's connection was up.
+    """
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self.launched_before = False
         self.with_mirror = False
         self.keys_seen = False
+        self.linked = False
         self.answered_at = 0.0
         self.silent = 0
 
@@ -32,10 +36,15 @@ class Window:
         core.page = Page.NONE
         core.belief = None
         core.hide_qr()
+        core.end_unlinking()
         core.cancel_all_but(Due.LAUNCH, Due.CALM)
         core.do(s.CloseBrowser(), *then)
 
-    def relaunch(self, after: float = 0.0) -> None:
+    def count_restart(self, reason: RestartReason) -> None:
+        self._core.do(s.Count(s.Tally.BROWSER_RESTARTS, reason.value))
+
+    def relaunch(self, reason: RestartReason, after: float = 0.0) -> None:
+        self.count_restart(reason)
         self.close()
         if after > 0:
             self._core.after(Due.LAUNCH, after)
@@ -43,13 +52,20 @@ class Window:
             self.launch()
 
     def navigate(self) -> None:
-        self._core.page = Page.NAVIGATING
-        self._core.cancel(Due.NAVIGATE)
+        self._leave_document()
         self._core.do(s.Navigate())
 
     def reload(self) -> None:
-        self._core.page = Page.NAVIGATING
+        self._leave_document()
         self._core.do(s.Reload())
+
+    def _leave_document(self) -> None:
+        """What the old document said, and what was to be done about it, is of no use any more."""
+        self._core.page = Page.NAVIGATING
+        self._core.belief = None
+        self.linked = False
+        self._core.hide_qr()
+        self._core.cancel_all_but(Due.READY, Due.UNLINK, Due.CALM)
 
     def heard(self) -> None:
         """The page answered."""
@@ -98,5 +114,7 @@ class Window:
         self.heard()
         if core.state is State.RECONNECTING:
             core.after(Due.REPAIR, core.waits.repair(core.attempts))
-        elif core.state in (State.STARTING, State.PAIRING, State.SYNCING) and Due.READY not in core.due:
+        elif core.state is State.WAITING_FOR_QR_SCAN:
+            core.after(Due.QR_TEXT, core.settings.network_wait)
+        elif Due.READY not in core.due:
             core.after(Due.READY, core.settings.ready_deadline)

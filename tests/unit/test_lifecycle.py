@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -721,3 +722,261 @@ def test_what_brought_it_back_has_a_name(how: ReconnectHow) -> None:
     back = bot.see(CONNECTED)
     assert counted(back, s.Tally.RECONNECTS) == [how.value]
     assert lines(back, EventName.WHATSAPP_READY)[0]["how"] == how.value
+
+
+# --- what went wrong once --------------------------------------------------------------------------------
+
+
+def test_a_takeover_after_which_the_page_stays_away_is_repaired() -> None:
+    bot = Life(reconnect={"takeover": True}).ready()
+    bot.see(CONFLICT)
+    assert "Reload" in kinds(bot.wait(60, CONNECTING))
+
+
+def test_a_ready_page_that_says_nothing_any_more_is_reloaded() -> None:
+    """The page may reload itself while the network is away: the browser's error page has nothing to say."""
+    bot = paired()
+    assert told(bot.wait(15, UNKNOWN)) == []
+    away = bot.wait(10, UNKNOWN)
+    assert [line["reason"] for line in lines(away, DISCONNECT)] == ["CONNECTION_ERROR"]
+    assert "Reload" in kinds(away)
+
+
+def test_a_ready_page_that_syncs_anew_without_end_is_not_ready() -> None:
+    bot = paired()
+    stuck = bot.wait(30, AUTHENTICATED)
+    assert [line["how"] for line in lines(stuck, RECONNECT)] == ["page", "reload"]
+    assert bot.state is State.SYNCING
+    assert [line["how"] for line in lines(bot.wait(190, AUTHENTICATED), RECONNECT)] == ["relaunch"]
+
+
+def test_a_page_that_says_nothing_while_a_scan_is_waited_for_is_asked_and_then_loaded_anew() -> None:
+    bot = Life(session=False, refresh=False)
+    bot.see(NEEDS_QR)
+    bot.tell(s.ReloadRequested())
+    assert kinds(bot.wait(25, UNKNOWN)) == ["RefreshQr", "Reload"]
+
+
+def test_a_damaged_generation_is_passed_over_for_an_older_one() -> None:
+    bot = paired()
+    bot.copies = [s.Restored(s.Restore.DAMAGED, 3), s.Restored(s.Restore.RESTORED, 2)]
+    bot.see(STORAGE)
+    assert [line["generation"] for line in lines(bot.effects, EventName.SESSION_RESTORE)] == [2]
+    bot.see(CONNECTED)
+    assert counted(bot.effects, s.Tally.RESTORES) == ["damaged", "ready"]
+
+
+def test_a_generation_that_helped_for_a_moment_only_is_followed_by_an_older_one() -> None:
+    bot = paired()
+    bot.copies = [s.Restored(s.Restore.RESTORED, number) for number in (3, 3, 2)]
+    bot.see(STORAGE)
+    bot.see(CONNECTED)
+    bot.see(STORAGE)
+    assert [line["generation"] for line in lines(bot.effects, EventName.SESSION_RESTORE)] == [3, 2]
+
+
+def test_copies_without_end_do_not_hold_a_person_off_for_ever() -> None:
+    bot = paired()
+    bot.copies = [s.Restored(s.Restore.DAMAGED, number) for number in range(1000, 0, -1)]
+    bot.see(STORAGE)
+    bot.wait(10, NEEDS_QR)
+    assert counted(bot.effects, s.Tally.QR_REQUESTS) == ["session_lost"]
+
+
+def test_a_sync_that_fails_again_after_one_restore_asks() -> None:
+    bot = paired()
+    bot.copies = [s.Restored(s.Restore.RESTORED, number) for number in (3, 2, 1)]
+    bot.see(SYNC)
+    bot.see(AUTHENTICATED)
+    bot.see(SYNC)
+    assert [line["generation"] for line in lines(bot.effects, EventName.SESSION_RESTORE)] == [3]
+    assert lines(bot.see(NEEDS_QR), EventName.WHATSAPP_QR)[0]["cause"] == "session_lost"
+
+
+def test_our_own_logout_is_told_as_such() -> None:
+    bot = paired()
+    bot.tell(s.LogoutRequested())
+    assert lines(bot.see(UNLINKED), EventName.WHATSAPP_LOGOUT)[0]["reason"] == "own_command"
+
+
+def test_our_own_logout_without_the_pages_proof_is_no_lost_session() -> None:
+    bot = paired()
+    bot.tell(s.LogoutRequested())
+    bot.wait(6, NEEDS_QR)
+    assert "SESSION_RESTORE" not in told(bot.effects)
+    assert lines(bot.effects, EventName.WHATSAPP_LOGOUT)[0]["reason"] == "own_command"
+
+
+@pytest.mark.parametrize("belief", [CONNECTED, CONNECTING, UNKNOWN])
+def test_a_logout_nothing_came_of_keeps_the_session(belief: Belief) -> None:
+    """As when the network is away: the phone still lists the device, so its files stay."""
+    bot = paired()
+    bot.tell(s.LogoutRequested())
+    bot.wait(15, belief)
+    assert lines(bot.effects, EventName.BOT_CONTROL)[-1]["key"] == "control_logout_failed"
+    assert bot.heart.owns_session
+    bot.see(CONNECTED)
+    assert kinds(bot.tell(s.LogoutRequested())) == ["Unlink"]
+
+
+def test_a_logout_the_browser_died_on_can_be_asked_for_again() -> None:
+    bot = paired()
+    bot.unlink = None
+    bot.tell(s.LogoutRequested())
+    bot.tell(s.BrowserGone())
+    assert lines(bot.effects, EventName.BOT_CONTROL)[-1]["key"] == "control_logout_failed"
+    bot.see(CONNECTED)
+    assert kinds(bot.tell(s.LogoutRequested())) == ["Unlink"]
+
+
+def test_a_reconnect_does_not_swallow_a_logout() -> None:
+    bot = paired()
+    bot.tell(s.LogoutRequested())
+    bot.wait(5, CONNECTING)
+    bot.see(CONNECTED)
+    bot.wait(15, CONNECTED)
+    assert kinds(bot.tell(s.LogoutRequested())) == ["Unlink"]
+
+
+@pytest.mark.parametrize(("belief", "seconds"), [(DOUBTFUL, 5), (NEEDS_QR, 5), (CONFLICT, 15)])
+def test_what_the_old_document_said_counts_no_more_once_it_is_being_left(
+    belief: Belief, seconds: float
+) -> None:
+    bot = Life(obey=False, reconnect={"takeover": True})
+    bot.tell(s.Launched("150", True))
+    bot.tell(s.Navigated())
+    bot.see(belief)
+    bot.tell(s.ReloadRequested())
+    state = bot.state
+    assert entered(bot.wait(seconds)) == []
+    assert entered(bot.see(CONNECTED) + bot.see(UNLINKED)) == []
+    assert bot.state is state
+
+
+def test_each_reason_is_told_once_an_outage() -> None:
+    bot = paired()
+    for _ in range(3):
+        bot.wait(10, CONNECTING)
+        bot.tell(s.BrowserGone())
+        bot.fetch = OFF
+        bot.wait(30)
+        bot.fetch = s.Navigated()
+        bot.wait(60)
+    assert [line["reason"] for line in lines(bot.effects, DISCONNECT)] == ["CONNECTION_ERROR", "BROWSER_LOST"]
+
+
+def test_a_code_of_the_last_session_does_not_hold_the_next_ones_refresh_back() -> None:
+    bot = Life(session=False)
+    bot.see(NEEDS_QR)
+    bot.tell(s.PairingCodeShown(180))
+    bot.see(CONNECTED)
+    bot.see(UNLINKED)
+    bot.wait(6)
+    assert "RefreshQr" in kinds(bot.wait(5, USED_UP))
+
+
+def test_a_stop_does_not_say_that_a_session_is_kept_where_there_is_none() -> None:
+    for session, key in ((True, "shutdown_present"), (False, "shutdown_absent")):
+        (line,) = lines(Life(session=session).tell(s.StopRequested("SIGTERM")))
+        assert line["key"] == key
+
+
+def test_a_network_that_was_away_long_ago_makes_nobody_impatient() -> None:
+    bot = Life(session=False, fetch=OFF)
+    bot.fetch = s.Navigated()
+    bot.wait(30)
+    bot.see(NEEDS_QR)
+    bot.wait(3600, NEEDS_QR, every=60)
+    bot.fetch = OFF
+    bot.tell(s.ReloadRequested())
+    assert kinds(bot.wait(60)).count("Launch") == 0
+
+
+def test_crashes_of_long_ago_cost_a_bot_that_waits_for_a_scan_nothing() -> None:
+    bot = Life(session=False)
+    for _ in range(8):
+        bot.see(NEEDS_QR)
+        bot.wait(3600, NEEDS_QR, every=60)
+        assert "Launch" in kinds(bot.tell(s.PageCrashed()))
+
+
+@pytest.mark.parametrize(
+    ("happen", "reasons"),
+    [
+        (lambda bot: bot.see(UNLINKED), ["logout"]),
+        (lambda bot: bot.wait(6, NEEDS_QR), ["session_lost"]),
+        (lambda bot: [bot.see(BANNED), bot.tell(s.ReloadRequested())], ["control"]),
+        (lambda bot: bot.wait(70, CONNECTING), ["reconnect"]),
+    ],
+)
+def test_every_new_browser_is_counted_with_its_reason(
+    happen: Callable[[Life], object], reasons: list[str]
+) -> None:
+    bot = paired()
+    happen(bot)
+    assert counted(bot.effects, s.Tally.BROWSER_RESTARTS) == reasons
+
+
+def test_a_reload_that_is_asked_for_is_what_brought_it_back() -> None:
+    for belief, how in ((CONNECTING, "reload"), (BANNED, "relaunch")):
+        bot = paired()
+        bot.wait(10, belief)
+        bot.tell(s.ReloadRequested())
+        assert counted(bot.see(CONNECTED), s.Tally.RECONNECTS) == [how]
+
+
+def test_a_reload_that_is_asked_for_is_no_lost_connection() -> None:
+    bot = paired()
+    bot.see(CONNECTING)
+    bot.tell(s.ReloadRequested())
+    bot.wait(10, CONNECTING)
+    bot.see(CONNECTED)
+    assert lines(bot.effects, DISCONNECT) == []
+
+
+def test_the_line_says_what_is_waited_for() -> None:
+    """A bot that was restarted and then lost the network waits for the page, not for a restart."""
+    bot = Life()
+    bot.wait(30, CONNECTING)
+    assert [(line["key"], line["how"]) for line in lines(bot.effects, RECONNECT)][:2] == [
+        ("reconnect_restart", "restart"),
+        ("reconnect_page", "page"),
+    ]
+
+
+def test_the_cause_of_a_qr_outlives_a_restart_before_the_first_code() -> None:
+    """Killed between the loss of a session and its QR: still the one that nobody's phone caused."""
+    bot = Life(session=False, next_cause=QrCause.SESSION_LOST)
+    assert lines(bot.see(NEEDS_QR), EventName.WHATSAPP_QR)[0]["cause"] == "session_lost"
+
+
+def test_a_session_that_could_not_be_set_aside_is_set_aside_before_the_next_browser() -> None:
+    bot = paired()
+    bot.refuse = True
+    bot.see(UNLINKED)
+    assert bot.state is State.FAILED
+    bot.refuse = False
+    assert kinds(bot.tell(s.ReloadRequested())) == ["CloseBrowser", "SetAside", "Launch", "Navigate"]
+
+
+def test_a_slow_page_after_a_relaunch_is_no_lost_connection() -> None:
+    bot = Life(session=False)
+    bot.see(NEEDS_QR)
+    bot.see(AUTHENTICATED)
+    assert kinds(bot.wait(181, AUTHENTICATED, every=7)) == ["Reload"]
+    bot.wait(10, CONNECTING)
+    assert lines(bot.effects, DISCONNECT) == []
+
+
+def test_a_restore_that_ended_in_a_logout_failed() -> None:
+    bot = paired()
+    bot.wait(6, NEEDS_QR)
+    bot.see(UNLINKED)
+    assert counted(bot.effects, s.Tally.RESTORES) == ["failed"]
+
+
+def test_an_unreachable_site_says_what_the_bot_does_about_it() -> None:
+    bot = Life(session=False, fetch=OFF)
+    assert [(line["key"], line["how"]) for line in lines(bot.effects, RECONNECT)] == [
+        ("reconnect_retry", "reload")
+    ]
