@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
@@ -97,7 +97,7 @@ class Plain:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Ctrl-C is raised as ever, after a word on what it means while steps are under way."""
+        """Ctrl-C raises click.Abort, after a word on what it means while steps are under way."""
 
         def told(_: int, __: FrameType | None) -> None:
             signal.signal(signal.SIGINT, before)
@@ -109,6 +109,8 @@ class Plain:
         before = signal.signal(signal.SIGINT, told)
         try:
             yield
+        except KeyboardInterrupt:
+            raise click.Abort from None
         finally:
             signal.signal(signal.SIGINT, before)
 
@@ -117,7 +119,9 @@ class Plain:
         os.write(sys.stderr.fileno(), f"{text}\n".encode())
 
     def line(self, text: str, colour: str | None = None) -> None:
-        click.secho(text, fg=colour, err=colour == "red")
+        # Nobody may be listening any more (`| head`): no reason to leave the fleet half made.
+        with suppress(BrokenPipeError):
+            click.secho(text, fg=colour, err=colour == "red")
 
     def doing(self, action: Action) -> str:
         what = self._say(f"execute.{action.kind.value}", target=target_name(action, self._project))

@@ -25,12 +25,12 @@ from tests.engine.conftest import (  # noqa: F401  fixtures
     project,
     sdk,
     trivial_archive,
-    trivial_image,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = [sys.executable, "-m", "manager"]
 SECONDS = 60
+SHOWN_SECONDS = 30
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]")
 _KEPT = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "TMPDIR")
 
@@ -147,7 +147,7 @@ class Cli:
             cwd=str(self.folder),
             env={**self.environ, "TERM": "xterm-256color", **environ},
             dimensions=(rows, columns),
-            timeout=SECONDS,
+            timeout=SHOWN_SECONDS,
             encoding="utf-8",
         )
         self.terminals.append(Terminal(child))
@@ -163,9 +163,9 @@ def cli(tmp_path: Path) -> Iterator[Cli]:
         terminal.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def image_with(sdk: docker.APIClient, trivial_archive: bytes) -> Iterator[Callable[..., str]]:  # noqa: F811
-    """Makes the trivial image with other lines of a Dockerfile. It goes when the test ends."""
+    """Makes the trivial image with other lines of a Dockerfile, under a name that no other run of tests knows."""
     tags: list[str] = []
 
     def make(*lines: str) -> str:
@@ -177,7 +177,12 @@ def image_with(sdk: docker.APIClient, trivial_archive: bytes) -> Iterator[Callab
 
     yield make
     for tag in tags:
-        sdk.remove_image(tag, force=True)
+        sdk.remove_image(tag)
+
+
+@pytest.fixture(scope="session")
+def trivial_image(image_with: Callable[..., str]) -> str:
+    return image_with('CMD ["sleep", "infinity"]')
 
 
 @pytest.fixture
