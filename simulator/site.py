@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import secrets
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
@@ -63,7 +64,7 @@ def application(server: Server, weather: Weather, options: Options) -> web.Appli
     app = web.Application(middlewares=[_through(server, weather)])
 
     async def index(request: web.Request) -> web.StreamResponse:
-        answer = web.FileResponse(PAGE / "index.html", headers=_HEADERS)
+        answer = _page(PAGE / "index.html")
         if COOKIE not in request.cookies:
             answer.set_cookie(
                 COOKIE, secrets.token_urlsafe(16), max_age=_ONE_YEAR, secure=True, httponly=True
@@ -95,13 +96,19 @@ def application(server: Server, weather: Weather, options: Options) -> web.Appli
         found = PAGE / Path(request.match_info["name"]).name
         if not found.is_file():
             raise web.HTTPNotFound
-        return web.FileResponse(found, headers=_HEADERS)
+        return _page(found)
 
     app.router.add_get("/", index)
     app.router.add_get("/ws/chat", chat)
     app.router.add_get("/sim/config.js", config)
     app.router.add_get("/sim/{name}", file)
     return app
+
+
+def _page(path: Path) -> web.Response:
+    """Whole: asyncio's sendfile over TLS now and then leaves a connection that never moves again (Python 3.11)."""
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return web.Response(body=path.read_bytes(), content_type=kind, charset="utf-8", headers=_HEADERS)
 
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
