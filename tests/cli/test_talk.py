@@ -326,12 +326,12 @@ def test_status_tells_of_every_bot_and_what_to_do(world: World) -> None:
 def test_status_watches_a_bot_that_goes_and_comes_back(world: World) -> None:
     world.pair("sales")
     terminal = world.cli.terminal("status", "--watch", "sales", rows=24, columns=80)
-    terminal.expect("READY")
+    terminal.expect("1 READY.")
     docker("kill", world.container("sales"))
     terminal.expect("stopped (137)")
     terminal.expect("start it: python -m manager up sales")
     docker("start", world.container("sales"))
-    terminal.expect("READY")
+    terminal.expect("1 READY.")
     terminal.interrupt()
     assert terminal.end().code == 130
 
