@@ -60,8 +60,9 @@ def _run(say: Catalogue, tongue: str) -> int:
     on_progress = _Progress(catalogue(tongue), fleet.project)
     screen.line(say("demo.title"), "blue", bold=True)
     screen.tell("demo.about")
-    simulator = simulator_image.ensure()
+    # In this order: it tells each step, and an older builder goes through all of them for the simulator too.
     bot_image = image.ensure(engine, fleet.image, os.environ, on_progress)
+    simulator = simulator_image.ensure()
     began = time.monotonic()
     waiting = lambda holder: screen.tell("demo.waiting", holder=holder)  # noqa: E731
     with turn(f"demo on {engine.host}", waiting), Stage(engine, fleet.project, simulator) as stage:
