@@ -1,0 +1,120 @@
+"""A process that dies between any two operations on files, and a volume to see what is left of it.
+
+Dying is a BaseException: nothing that tidies up after an OSError runs, as after SIGKILL. What was done stays done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from bot import mirror
+from bot.session import Session
+
+_OPERATIONS = ("write", "fsync", "replace", "rename", "unlink", "rmdir", "mkdir", "ftruncate", "pwrite")
+
+
+class Died(BaseException):
+    """SIGKILL."""
+
+
+class Countdown:
+    """`left`: operations that still happen before the process dies; None: it lives. `done`: how many happened."""
+
+    def __init__(self, left: int | None) -> None:
+        self.left = left
+        self.done = 0
+
+    def wrap(self, original: Callable[..., Any], *, skip: bool) -> Callable[..., Any]:
+        def operation(*given: Any, **named: Any) -> Any:
+            if self.left is not None and self.done >= self.left:
+                raise Died
+            self.done += 1
+            return None if skip else original(*given, **named)
+
+        return operation
+
+
+@contextlib.contextmanager
+def dying_after(left: int | None) -> Iterator[Countdown]:
+    """Syncing is counted and not done: what a power cut loses is another test's question, and it takes long."""
+    countdown = Countdown(left)
+    with contextlib.ExitStack() as stack:
+        for name in _OPERATIONS:
+            wrapped = countdown.wrap(getattr(os, name), skip=name == "fsync")
+            stack.enter_context(mock.patch.object(os, name, wrapped))
+        yield countdown
+
+
+def give_back_lock(folder: Path) -> None:
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if each.readlink() == folder / "lock":
+                os.close(int(each.name))
+
+
+class Volume:
+    """A bot's volume with what a browser would write. A session is told by its name, which is in every file of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with dying_after(None):
+            self.session = Session.open(folder, "shop")
+
+    def reopen(self) -> None:
+        """As the next process does: the kernel took the last one's lock back, however it ended."""
+        give_back_lock(self.folder)
+        self.session = Session.open(self.folder, "shop")
+
+    def entries(self, name: str) -> dict[str, str]:
+        return {"last-wid-md": f'"{name}:1@c.us"', "WANoiseInfo": f"noise of {name}", "other": "x"}
+
+    def browse(self, name: str, note: str = "") -> None:
+        """The browser writes its profile."""
+        default = self.session.profile / "Default"
+        for file in ("Local Storage/leveldb/000003.log", "IndexedDB/https.indexeddb.leveldb/000004.log"):
+            path = default / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{name} {note}" if name else "damaged")
+        for extra in ("LOCK", "LOG"):
+            (default / "Local Storage/leveldb" / extra).write_text("of no use")
+
+    def pair(self, name: str) -> None:
+        self.session.store_mirror(self.entries(name))
+        self.session.mark_paired(f"{name}:1@c.us")
+
+    def log_out(self) -> None:
+        self.session.mark_logged_out("phone")
+        self.session.set_aside("logout")
+
+    # --- what is there -----------------------------------------------------------------------------------
+
+    def profile(self) -> str | None:
+        """The name of the session that the profile holds whole; None: none, or half of one."""
+        return self._name_in(self.session.profile / "Default")
+
+    def mirrored(self) -> str | None:
+        entries = self.session.load_mirror()
+        return entries["WANoiseInfo"].removeprefix("noise of ") if entries else None
+
+    def generations(self) -> list[str | None]:
+        return [self._name_in(self.folder / f"generations/{n}/Default") for n in self.session.generations()]
+
+    def asides(self) -> set[str | None]:
+        return {self._name_in(each / "profile/Default") for each in (self.folder / "aside").glob("*")}
+
+    def mirror_file(self) -> dict[str, str] | None:
+        return mirror.load(self.folder / "mirror.json")
+
+    def close(self) -> None:
+        give_back_lock(self.folder)
+
+    @staticmethod
+    def _name_in(default: Path) -> str | None:
+        found = {path.read_text().partition(" ")[0] for path in (*default.rglob("*.log"),) if path.is_file()}
+        whole = len(list(default.rglob("*.log"))) == 2
+        return found.pop() if whole and len(found) == 1 else None
