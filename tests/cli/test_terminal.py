@@ -177,6 +177,21 @@ def test_an_interrupt_without_a_terminal(
     assert states(sdk, project) == {"sales": "exited"}
 
 
+def test_a_second_manager_waits_and_says_for_whom(
+    cli: Cli, fleet: Fleet, sdk: docker.APIClient, project: str, image_with: Callable[..., str]
+) -> None:
+    fleet("sales", image=image_with(STUBBORN))
+    cli("up")
+    first = cli.terminal("down")
+    first.expect(f"stop {project}-bot-sales")
+    second = cli.terminal("down")
+    second.expect(f"Another manager is at work on this project (pid {first.pid}); waiting for it.")
+    sdk.kill(f"{project}-bot-sales", "SIGKILL")
+    assert first.end().code == 0
+    ran = second.end()
+    assert (ran.code, ran.lines[-1]) == (0, "Nothing to do.")
+
+
 # ---- rm
 
 
