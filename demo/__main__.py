@@ -32,6 +32,8 @@ from setup.say import SetupError
 FOLDER = Path(__file__).parent
 FILE = FOLDER / "bots.yaml"
 INTERRUPTED = 130
+# A code stays until it is scanned, however slow the machine: codes that change by themselves would be no new requests.
+_SIMULATOR_OPTIONS = ("--first-ref-seconds", "900")
 _PLAIN_WIDTH = 120
 
 
@@ -65,7 +67,10 @@ def _run(say: Catalogue, tongue: str) -> int:
     simulator = simulator_image.ensure()
     began = time.monotonic()
     waiting = lambda holder: screen.tell("demo.waiting", holder=holder)  # noqa: E731
-    with turn(f"demo on {engine.host}", waiting), Stage(engine, fleet.project, simulator) as stage:
+    with (
+        turn(f"demo on {engine.host}", waiting),
+        Stage(engine, fleet.project, simulator, _SIMULATOR_OPTIONS) as stage,
+    ):
         # One image for the whole story, also when somebody edits the sources meanwhile.
         fleet = replace(stage.fleet(FILE, **variables), image=bot_image.tag)
         story = Story(stage, fleet, screen, on_progress)

@@ -19,7 +19,7 @@ from manager.reconcile import OnProgress, Outcome
 from manager.spec import volume_name
 
 OUTAGE_SECONDS = 4
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 120
 # The table's words for the log's: what befell a session, not how the bot went about it.
 _TOLD = {
     EventName.WHATSAPP_QR: "QR",

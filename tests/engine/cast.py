@@ -38,7 +38,7 @@ class Cast:
         client: str,
         name: EventName,
         after: int = 0,
-        within: float = 60,
+        within: float = 120,
         where: Callable[[Event], bool] = lambda _: True,
     ) -> Event:
         found = self.ears[client].wait(name, after, within, where)
