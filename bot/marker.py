@@ -56,7 +56,7 @@ def load(path: Path) -> Marker | None:
         raw = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Unreadable(str(error)) from error
     try:
         known = {each.name for each in fields(Marker)}

@@ -45,7 +45,7 @@ def decode(raw: bytes) -> dict[str, str]:
         if hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() != outer["sha256"]:
             raise Unreadable("its checksum is another")
         entries = {str(key): str(value) for key, value in json.loads(text).items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise Unreadable(str(error)) from error
     if not is_session(entries):
         raise Unreadable("it holds no session")

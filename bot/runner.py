@@ -102,7 +102,8 @@ class Runner:
         self.post(s.StopRequested(signal_name))
 
     def _started(self) -> s.Started:
-        present = self.session.info().present
+        info = self.session.info()
+        present = info.present
         open_episode = None if present else episode.load(self._episode_file)
         if open_episode is not None:
             self._episode_requests = open_episode.requests
@@ -112,6 +113,7 @@ class Runner:
         return s.Started(
             session_present=present,
             store_created=self.session.created,
+            next_cause=_next_cause(info.ended),
             episode=open_episode.cause if open_episode else None,
             episode_codes=open_episode.codes if open_episode else 0,
         )
@@ -388,9 +390,9 @@ class Runner:
         try:
             result = await asyncio.to_thread(self.session.restore_generation, reason)
         except Problem as problem:
+            # The copy is as good as before: a person makes room, nobody is asked for a scan.
             said = problem.say(self.say)
-            self._storage_warning(said.message, said.hint, said.fix)
-            self.post(s.Restored(s.Restore.DAMAGED))
+            self.post(s.StorageFailed(said.message, said.hint, said.fix))
         else:
             self.post(s.Restored(s.Restore(result.outcome.value.lower()), result.number))
 
@@ -401,8 +403,11 @@ class Runner:
             async with asyncio.timeout(_GENERATION_SECONDS):
                 await asyncio.to_thread(self.session.take_generation)
 
-    def episode_cause(self) -> QrCause | None:
-        return self.lifecycle.cause
+
+def _next_cause(ended: str | None) -> QrCause:
+    if ended is None:
+        return QrCause.FIRST_PAIRING
+    return QrCause.SESSION_LOST if ended == QrCause.SESSION_LOST else QrCause.LOGOUT
 
 
 def events_file(folder: Path) -> Path:

@@ -49,13 +49,14 @@ _SINGLETONS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """`present`: there is a session that no logout has ended."""
+    """`present`: there is a session that no logout has ended. `ended`: why the last one ended, while there is none."""
 
     present: bool
     paired_at: datetime | None = None
     phone_masked: str | None = None
     browser_version: str | None = None
     last_ready_at: datetime | None = None
+    ended: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,11 @@ class Session:
         self._mirrored = dict(entries)
 
     def mark_paired(self, wid: str | None) -> None:
-        """`wid`: the account's id as the page names it; only its masked number is kept. Raises SessionError."""
+        """`wid`: the account's id as the page names it; only its masked number is kept. Raises SessionError.
+
+        What it tells of is on disk when it returns, the browser's own files too.
+        """
+        self._write(self._sync_profile)
         phone = mask_phone(wid) if wid else self._marker.phone_masked
         if self._marker.stage in (Stage.PAIRED, Stage.READY):
             self._remember(replace(self._marker, phone_masked=phone))
@@ -152,8 +157,9 @@ class Session:
             )
 
     def mark_ready(self, browser_version: str | None) -> None:
-        """Raises SessionError."""
+        """As `mark_paired`: what the first sync changed is on disk when it returns. Raises SessionError."""
         self._was_ready = True
+        self._write(self._sync_profile)
         version = browser_version or self._marker.browser_version
         known = replace(self._marker, stage=Stage.READY, last_ready_at=_now(), browser_version=version)
         self._remember(replace(known, paired_at=known.paired_at or known.last_ready_at, dead_keys=None))
@@ -182,6 +188,10 @@ class Session:
 
     def set_aside(self, reason: str) -> Path | None:
         """Moves all of the session to aside/, and starts afresh. None: there was nothing. Raises SessionError."""
+        if (
+            self._marker.pending_aside is None
+        ):  # a full disk refused it: files that are gone must be no session
+            self.mark_logged_out(reason)
         moved: list[Path] = []
         self._write(lambda: moved.extend(self._finish_aside(reason)))
         return moved[0] if moved else None
@@ -205,11 +215,9 @@ class Session:
         number = self._generations.untried()
         if number is None:
             return RestoreResult(RestoreOutcome.NONE)
-        try:
-            self._generations.mark_tried(number)
-        except OSError as error:
-            raise session_error(error, self.folder, self.client_id) from error
-        return self._put_back(number, reason, self._marker)
+        result = self._put_back(number, reason, self._marker)
+        self._write(lambda: self._generations.mark_tried(number))
+        return result
 
     def roll_back(self, number: int) -> RestoreResult:
         """Generation `number` in place of the profile because somebody asked for it. Raises SessionError."""
@@ -296,6 +304,17 @@ class Session:
         if not self._marker_file.exists():
             marker.store(self._marker_file, self._marker)
 
+    def _sync_profile(self) -> None:
+        """The browser leaves this to the kernel, which takes up to half a minute: a power cut loses the keys until then.
+
+        Only the session's own files: syncing the whole file system would wait for everything else that is written to it.
+        """
+        for part in PARTS:
+            durable.sync_all(self.profile / "Default" / part)
+        for folder in (self.profile / "Default", self.profile, self.folder):
+            if folder.is_dir():
+                durable.sync_folder(folder)
+
     def _read_marker(self) -> Marker:
         try:
             return marker.load(self._marker_file) or _guess(self.profile)
@@ -351,7 +370,7 @@ class Session:
         parts = (self.profile, self._mirror_file, self._generations.folder)
         found = [path for path in parts if path.exists() and not _is_empty(path)]
         for path in found:
-            target.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_aside(target)
             durable.move(path, target / path.name)
         _drop_caches(target / self.profile.name)
         self._mirrored = None
@@ -366,7 +385,7 @@ class Session:
         if self._restoring.exists():
             if self.profile.exists() and not _is_empty(self.profile):
                 aside = self._aside_folder(reason)
-                aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _make_aside(aside)
                 durable.move(self.profile, aside / self.profile.name)
                 _drop_caches(aside / self.profile.name)
             else:
@@ -409,12 +428,18 @@ def _living(entries: dict[str, str] | None, known: Marker) -> dict[str, str] | N
 
 def _info(known: Marker, living: dict[str, str] | None) -> SessionInfo:
     if known.stage not in (Stage.PAIRED, Stage.READY) and living is None:
-        return SessionInfo(False, browser_version=known.browser_version)
+        return SessionInfo(False, browser_version=known.browser_version, ended=known.logout_reason)
     return SessionInfo(True, known.paired_at, known.phone_masked, known.browser_version, known.last_ready_at)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _make_aside(folder: Path) -> None:
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True)
+        durable.sync_folder(folder.parent)
 
 
 def _is_empty(path: Path) -> bool:
