@@ -146,23 +146,20 @@ class Session:
 
         What it tells of is on disk when it returns, the browser's own files too.
         """
-        self._write(self._sync_profile)
         phone = mask_phone(wid) if wid else self._marker.phone_masked
+        version = self._marker.browser_version
+        known = Marker(Stage.PAIRED, paired_at=_now(), phone_masked=phone, browser_version=version)
         if self._marker.stage in (Stage.PAIRED, Stage.READY):
-            self._remember(replace(self._marker, phone_masked=phone))
-        else:
-            version = self._marker.browser_version
-            self._remember(
-                Marker(Stage.PAIRED, paired_at=_now(), phone_masked=phone, browser_version=version)
-            )
+            known = replace(self._marker, phone_masked=phone)
+        self._sync_and_remember(known)
 
     def mark_ready(self, browser_version: str | None) -> None:
         """As `mark_paired`: what the first sync changed is on disk when it returns. Raises SessionError."""
         self._was_ready = True
-        self._write(self._sync_profile)
         version = browser_version or self._marker.browser_version
         known = replace(self._marker, stage=Stage.READY, last_ready_at=_now(), browser_version=version)
-        self._remember(replace(known, paired_at=known.paired_at or known.last_ready_at, dead_keys=None))
+        paired_at = known.paired_at or known.last_ready_at
+        self._sync_and_remember(replace(known, paired_at=paired_at, dead_keys=None))
         with suppress(OSError):
             self._generations.clear_tried()
 
@@ -304,10 +301,17 @@ class Session:
         if not self._marker_file.exists():
             marker.store(self._marker_file, self._marker)
 
-    def _sync_profile(self) -> None:
-        """The browser leaves this to the kernel, which takes up to half a minute: a power cut loses the keys until then.
+    def _sync_and_remember(self, known: Marker) -> None:
+        """A disk that refuses to sync is told of; what we know of the session is written down all the same."""
+        try:
+            self._write(self._sync_profile)
+        finally:
+            self._remember(known)
 
-        Only the session's own files: syncing the whole file system would wait for everything else that is written to it.
+    def _sync_profile(self) -> None:
+        """The browser leaves this to the kernel, which takes its time: until then a power cut loses the keys.
+
+        Only the session's own files: syncing the file system would wait for everything else that is written to it.
         """
         for part in PARTS:
             durable.sync_all(self.profile / "Default" / part)
