@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _PART = ".part"
@@ -83,6 +84,21 @@ def sync_tree(folder: Path) -> None:
     """Syncs `folder` and every folder below it (their files are synced already)."""
     for each in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
         sync_folder(each)
+
+
+def sync_all(folder: Path) -> None:
+    """Syncs what another process writes below `folder`, files and folders. Raises OSError."""
+    if not folder.is_dir():
+        return
+    for path in files_below(folder):
+        with suppress(FileNotFoundError):  # its writer replaced it meanwhile, and syncs such a step itself
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+    with suppress(FileNotFoundError):
+        sync_tree(folder)
 
 
 def remove_tree(path: Path) -> None:
