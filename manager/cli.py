@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import json
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,11 @@ COMMANDS = {
     "pair": "pairing",
     "logout": "pairing",
     "rm": "rm",
+    "import": "importing",
+    "backup": "backup",
+    "restore": "backup",
+    "generations": "generations",
+    "rollback": "generations",
     "add": "botsfile",
     "pause": "botsfile",
     "resume": "botsfile",
@@ -46,7 +52,8 @@ class Root(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found = getattr(importlib.import_module(f"manager.commands.{COMMANDS[cmd_name]}"), cmd_name)
+        module = importlib.import_module(f"manager.commands.{COMMANDS[cmd_name]}")
+        found = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
         assert isinstance(found, click.Command)
         return found
 

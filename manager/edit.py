@@ -189,7 +189,7 @@ def _write(path: Path, content: bytes) -> None:
             os.fsync(handle)
         temporary.replace(path)
         temporary = None
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise EditError("not_written", file=str(path), detail=error.strerror) from None
     finally:
@@ -197,7 +197,7 @@ def _write(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -103,7 +103,7 @@ def up(  # noqa: PLR0913  the command's own options
     if dry_run:
         found = image.find(engine, fleet.image)
         return _dry(_planner(fleet, engine, only, found), found)
-    with _turn(fleet, engine, on_progress):
+    with project_turn(fleet, engine, on_progress):
         found = image.ensure(engine, fleet.image, environ, on_progress)
         outcome = _carry_out(
             _planner(fleet, engine, only, found), fleet, engine, on_progress, confirm=confirm
@@ -125,7 +125,7 @@ def down(
 
     if dry_run:
         return _dry(look)
-    with _turn(fleet, engine, on_progress):
+    with project_turn(fleet, engine, on_progress):
         outcome = _carry_out(look, fleet, engine, on_progress)
         if only is None and outcome.ok:
             engine.remove_network(specs.network_name(fleet.project), fleet.project)
@@ -146,7 +146,7 @@ def restart(
 
     if dry_run:
         return _dry(look)
-    with _turn(fleet, engine, on_progress):
+    with project_turn(fleet, engine, on_progress):
         return _carry_out(look, fleet, engine, on_progress, passes=1)
 
 
@@ -167,7 +167,7 @@ def remove_client(
     def look() -> Plan:
         return planning.plan_rm(_observe(fleet, engine), client_id)
 
-    with _turn(fleet, engine, on_progress):
+    with project_turn(fleet, engine, on_progress):
         outcome = _carry_out(look, fleet, engine, on_progress)
         if not outcome.ok or not session:
             return outcome
@@ -205,7 +205,8 @@ def _observe(fleet: Fleet, engine: ReconcilesOn) -> Observed:
     return engine.observe(fleet.project, names, volumes)
 
 
-def _turn(fleet: Fleet, engine: ReconcilesOn, on_progress: OnProgress) -> AbstractContextManager[None]:
+def project_turn(fleet: Fleet, engine: ReconcilesOn, on_progress: OnProgress) -> AbstractContextManager[None]:
+    """One manager at a time on a project; who waits is told for whom."""
     what = f"project {fleet.project} on {engine.host}"
     return turn(what, lambda holder: on_progress(Waiting(holder)))
 

@@ -1,0 +1,254 @@
+"""`backup` and `restore`: sessions as a file that nobody but its owner can read."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from bot import archive
+from bot.archive import Damaged, Manifest
+from bot.contract import is_client_id
+from manager import backupfile
+from manager.app import App, UserError
+from manager.backupfile import BackupError, Key, Kind
+from manager.clickwords import clients, command, flag, option
+from manager.commands.fleet import known
+from manager.exits import Exit
+from manager.sessionwork import age, at_work, confirm, existing, megabytes, obstacles, tell_next, tell_step
+from manager.volumes import Volumes, staging
+
+PASSPHRASE_VARIABLE = "OTURUM_PASSPHRASE"  # noqa: S105  a variable's name
+
+
+@command("backup")
+@clients
+@option("-o", "--output", metavar="FILE", required=True, type=click.Path(path_type=Path), help="output")
+@option("--recipient", "-r", "recipients", metavar="KEY", multiple=True, help="recipient")
+@option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="passphrase_file")
+@flag("--plain", help="plain")
+@flag("--force", help="force")
+def backup(  # noqa: PLR0913, PLR0917  the command's own options
+    app: App,
+    clients: tuple[str, ...],
+    output: Path,
+    recipients: tuple[str, ...],
+    passphrase_file: Path | None,
+    plain: bool,
+    force: bool,
+) -> Exit:
+    try:
+        if output.exists() and not force:
+            raise BackupError("exists", file=output)
+        key = _locking_key(app, recipients, passphrase_file, plain=plain)
+        with at_work(app) as volumes:
+            app.chosen(clients, known(volumes.fleet, volumes.engine, clients))
+            chosen = _with_volume(app, volumes, clients)
+            pieces = _sessions(app, volumes, chosen, all_of_them=not clients)
+            size = backupfile.write(output, pieces, key, force=force)
+    except BackupError as error:
+        raise _for_people(app, error) from error
+    except Damaged as error:
+        raise UserError(app.say("backup.moved", detail=error), app.say("backup.moved_fix")) from error
+    click.echo(app.say("backup.written", file=output, size=megabytes(size)))
+    click.secho(app.say("backup.plain_warning" if plain else "backup.warning"), fg="yellow")
+    return Exit.OK
+
+
+def _with_volume(app: App, volumes: Volumes, clients: Sequence[str]) -> list[str]:
+    """Those asked for, which must have a volume; of all only those that have one."""
+    wanted = list(dict.fromkeys(clients)) or sorted(volumes.fleet.client_ids)
+    there = existing(volumes, wanted)
+    for client in clients:
+        if client not in there:
+            raise UserError(app.say("sessions.no_volume", client=client))
+    return [client for client in wanted if client in there]
+
+
+def _sessions(app: App, volumes: Volumes, clients: Sequence[str], *, all_of_them: bool) -> Iterator[bytes]:
+    """The archive. A bot without a session is left out when all were meant. Raises UserError, Damaged."""
+    count = 0
+    for client in clients:
+        told: Manifest | None = None
+        try:
+            for manifest, piece in volumes.export(client):
+                told = manifest
+                yield piece
+        except UserError as error:
+            if not all_of_them or told is not None:
+                raise
+            click.secho(app.say("backup.left_out", client=client, why=error.message), fg="yellow", err=True)
+            continue
+        assert told is not None
+        count += 1
+        source = "profile" if told.source == "profile" else "generation"
+        values = {"age": age(told.taken_at, app.say), "size": megabytes(told.size)}
+        click.echo(app.say(f"backup.{source}", client=client, **values))
+    if count == 0:
+        raise UserError(app.say("backup.nothing"))
+    yield archive.END
+
+
+@command("restore")
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("clients", nargs=-1, metavar="[CLIENT]...")
+@option("--as", "name", metavar="CLIENT", help="restore_as")
+@option("--identity", "-i", metavar="FILE", type=click.Path(path_type=Path), help="identity")
+@option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="passphrase_file")
+@flag("--yes", "-y", help="yes")
+def restore(  # noqa: PLR0913, PLR0917  the command's own options
+    app: App,
+    source: Path,
+    clients: tuple[str, ...],
+    name: str | None,
+    identity: Path | None,
+    passphrase_file: Path | None,
+    yes: bool,
+) -> Exit:
+    if name is not None and not is_client_id(name):
+        raise UserError(app.say("edit.not_a_client_id", client=name), code=Exit.USAGE)
+    try:
+        key = _opening_key(app, source, identity, passphrase_file)
+        found = _contents(source, key)
+        targets = _targets(app, source, found, clients, name)
+        with at_work(app) as volumes:
+            _refuse_obstacles(
+                app,
+                volumes,
+                {
+                    targets[each.client_id]: each.browser_version
+                    for each in found
+                    if each.client_id in targets
+                },
+            )
+            click.secho(app.say("restore.warning"), fg="yellow")
+            question = app.say("restore.ask", count=len(targets), clients=", ".join(targets.values()))
+            if not confirm(app, question, yes=yes, command=f"restore {source}"):
+                return Exit.FAILED
+            _restore(app, volumes, source, key, targets)
+    except BackupError as error:
+        raise _for_people(app, error) from error
+    except Damaged as error:
+        raise UserError(
+            app.say("restore.damaged", file=source, detail=error), app.say("restore.damaged_fix")
+        ) from error
+    return Exit.OK
+
+
+def _contents(file: Path, key: Key) -> list[Manifest]:
+    """All of the file read and compared with its checksums, before anything is written anywhere. Raises Damaged."""
+    found: list[Manifest] = []
+    with backupfile.opened(file, key) as stream:
+        for manifest, _ in archive.repack(stream):
+            if not found or found[-1] is not manifest:
+                found.append(manifest)
+    return found
+
+
+def _targets(
+    app: App, file: Path, found: Sequence[Manifest], clients: Sequence[str], name: str | None
+) -> dict[str, str]:
+    """Session's name in the file -> the bot it shall be. Raises UserError (USAGE, UNKNOWN_CLIENT)."""
+    by_client = {each.client_id: each for each in found}
+    listed = ", ".join(by_client)
+    for client in clients:
+        if client not in by_client:
+            message = app.say("restore.not_in_it", client=client, file=file, found=listed)
+            raise UserError(message, code=Exit.UNKNOWN_CLIENT)
+    chosen = [by_client[client] for client in dict.fromkeys(clients)] or list(found)
+    if name is not None and len(chosen) > 1:
+        raise UserError(app.say("restore.as_one", found=listed), code=Exit.USAGE)
+    for each in chosen:
+        values = {
+            "age": age(each.taken_at, app.say),
+            "size": megabytes(each.size),
+            "phone": each.phone_masked or "?",
+        }
+        click.echo(app.say("restore.found", session=each.client_id, client=name or each.client_id, **values))
+    return {each.client_id: name or each.client_id for each in chosen}
+
+
+def _refuse_obstacles(app: App, volumes: Volumes, coming: dict[str, str | None]) -> None:
+    found = obstacles(volumes, coming)
+    if found:
+        lines = [f"{client}: {obstacle.say(app.say)}" for client, obstacle in found.items()]
+        raise UserError("\n".join(lines), app.say("restore.nothing_written"))
+
+
+def _restore(app: App, volumes: Volumes, file: Path, key: Key, targets: dict[str, str]) -> None:
+    staged = staging()
+    with backupfile.opened(file, key) as stream:
+        passing = itertools.groupby(archive.repack(stream, f"{staged}/"), key=lambda piece: id(piece[0]))
+        for _, pieces in passing:
+            first = next(pieces)
+            client = targets.get(first[0].client_id)
+            if client is None:
+                continue
+            with volumes.stopped(client, tell_step(app, client)):
+                volumes.take(client, staged, (piece for _, piece in itertools.chain([first], pieces)))
+            click.echo(app.say("restore.done", client=client))
+            tell_next(app, volumes, client)
+
+
+# ---- keys
+
+
+def _locking_key(app: App, recipients: Sequence[str], passphrase_file: Path | None, *, plain: bool) -> Key:
+    """Raises BackupError, UserError (USAGE)."""
+    given = {
+        "--plain": plain,
+        "--recipient": bool(recipients),
+        "--passphrase-file": passphrase_file is not None,
+    }
+    chosen = [name for name, is_given in given.items() if is_given]
+    if len(chosen) > 1:
+        raise UserError(app.say("usage.not_together", first=chosen[0], second=chosen[1]), code=Exit.USAGE)
+    if plain:
+        return Key(Kind.PLAIN)
+    if recipients:
+        return Key(Kind.RECIPIENTS, keys=tuple(backupfile.recipient(each) for each in recipients))
+    return Key(Kind.PASSPHRASE, _passphrase(app, passphrase_file, twice=True))
+
+
+def _opening_key(app: App, file: Path, identity: Path | None, passphrase_file: Path | None) -> Key:
+    kind = backupfile.kind_of(file)
+    if kind is Kind.RECIPIENTS:
+        if identity is None:
+            raise BackupError("identity_needed", file=file)
+        return Key(kind, keys=backupfile.identities(identity))
+    if kind is Kind.PASSPHRASE:
+        return Key(kind, _passphrase(app, passphrase_file, twice=False))
+    return Key(kind)
+
+
+def _passphrase(app: App, file: Path | None, *, twice: bool) -> str:
+    """From the file, the environment, or whoever sits there; never from the command line, which others can read."""
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BackupError("unreadable", file=file, reason=getattr(error, "strerror", error)) from None
+    elif PASSPHRASE_VARIABLE in app.environ:
+        text = app.environ[PASSPHRASE_VARIABLE]
+    elif app.can_ask:
+        text = _typed(app, "backup.type")
+        if twice and text != _typed(app, "backup.type_again"):
+            raise BackupError("not_the_same")
+    else:
+        raise BackupError("no_key" if twice else "passphrase_needed", variable=PASSPHRASE_VARIABLE)
+    if not text:
+        raise BackupError("empty_passphrase")
+    return text
+
+
+def _typed(app: App, key: str) -> str:
+    text: str = click.prompt(app.say(key), hide_input=True, default="", show_default=False, prompt_suffix="")
+    return text
+
+
+def _for_people(app: App, error: BackupError) -> UserError:
+    message, fix = error.say(app.say)
+    usage = error.key in ("no_key", "passphrase_needed", "identity_needed", "bad_recipient")
+    return UserError(message, fix, Exit.USAGE if usage else Exit.FAILED)

@@ -1,0 +1,95 @@
+"""`generations` and `rollback`: the copies a bot keeps of its session, listed, and put back when somebody says so."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import click
+
+from manager.app import App, UserError
+from manager.clickwords import client, command, flag, json_flag
+from manager.commands.fleet import known
+from manager.exits import Exit
+from manager.sessionwork import age, at_work, confirm, existing, megabytes, tell_next, tell_step
+from manager.volumes import Volumes
+
+Json = dict[str, Any]
+
+
+@command("generations")
+@client
+@json_flag
+def generations(app: App, client: str, as_json: bool) -> Exit:
+    with at_work(app, alone=False) as volumes:
+        found = _look(app, volumes, client, verify=True)
+    if as_json:
+        told = {"client_id": client, "session_present": found["present"], "generations": found["generations"]}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return Exit.OK
+    for each in found["generations"]:
+        click.echo(_line(app, each))
+    if not found["generations"]:
+        click.echo(app.say("generations.none", client=client))
+        click.echo(app.say("volumes.no_generation_fix", client=client))
+    return Exit.OK
+
+
+@command("rollback")
+@client
+@click.argument("number", metavar="[N]", required=False)
+@flag("--yes", "-y", help="yes")
+def rollback(app: App, client: str, number: str | None, yes: bool) -> Exit:
+    with at_work(app) as volumes:
+        chosen = _chosen(app, client, _look(app, volumes, client)["generations"], number)
+        click.echo(_line(app, chosen))
+        click.secho(app.say("generations.warning"), fg="yellow")
+        question = app.say("generations.ask", client=client, number=chosen["number"])
+        if not confirm(app, question, yes=yes, command=f"rollback {client} {chosen['number']}"):
+            return Exit.FAILED
+        volumes.pin(client, chosen["number"])
+        with volumes.stopped(client, tell_step(app, client)):
+            done = volumes.rollback(client, chosen["number"])
+            click.echo(
+                app.say("generations.done", client=client, number=done["number"], aside=done["aside"] or "-")
+            )
+        tell_next(app, volumes, client)
+    return Exit.OK
+
+
+def _look(app: App, volumes: Volumes, client: str, *, verify: bool = False) -> Json:
+    app.chosen([client], known(volumes.fleet, volumes.engine, [client]))
+    if client not in existing(volumes, [client]):
+        raise UserError(
+            app.say("sessions.no_volume", client=client), app.say("sessions.next_up", client=client)
+        )
+    return volumes.look(client, verify=verify)
+
+
+def _chosen(app: App, client: str, found: list[Json], number: str | None) -> Json:
+    """The newest that was not tried in vain, or the one of that number. Raises UserError."""
+    if not found:
+        raise UserError(
+            app.say("generations.none", client=client), app.say("volumes.no_generation_fix", client=client)
+        )
+    if number is None:
+        return next((each for each in found if each["verdict"] == "good"), found[0])
+    for each in found:
+        if str(each["number"]) == number:
+            return each
+    listed = ", ".join(str(each["number"]) for each in found)
+    raise UserError(app.say("generations.unknown", number=number, known=listed), code=Exit.USAGE)
+
+
+def _line(app: App, found: Json) -> str:
+    taken = datetime.fromisoformat(found["taken_at"])
+    return app.say(
+        "generations.line",
+        number=found["number"],
+        age=age(taken, app.say),
+        time=taken.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+        size=megabytes(found["bytes"]),
+        version=found["browser_version"] or "?",
+        verdict=app.say(f"generations.{found['verdict']}"),
+    )

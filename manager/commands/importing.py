@@ -1,0 +1,127 @@
+"""`import`: a session of another WhatsApp client becomes a bot's, without a QR. The original is only read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bot import archive
+from bot.archive import Damaged
+from bot.contract import is_client_id
+from manager import edit, profiles
+from manager.app import App, UserError
+from manager.clickwords import command, flag, option
+from manager.exits import Exit
+from manager.profiles import Profile
+from manager.sessionwork import at_work, confirm, megabytes, obstacles, only_looking, tell_next, tell_step
+from manager.volumes import Volumes, staging
+
+
+@command("import")
+@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
+@option("--as", "name", metavar="CLIENT", help="import_as")
+@flag("--add", help="import_add")
+@flag("--dry-run", help="dry_run")
+@flag("--yes", "-y", help="yes")
+def import_(  # noqa: PLR0913, PLR0917  the command's own options
+    app: App, path: Path, name: str | None, add: bool, dry_run: bool, yes: bool
+) -> Exit:
+    found = profiles.judge(_folders(app, path, name), name)
+    if dry_run:
+        volumes, image = only_looking(app)
+        _refuse_all_or_show(app, _checked(app, volumes, found, image_there=image.exists))
+        click.echo(app.say("cli.dry_run"))
+        return Exit.OK
+    with at_work(app) as volumes:
+        found = _checked(app, volumes, found)
+        _refuse_all_or_show(app, found)
+        elsewhere = [each for each in found if each.foreign_host]
+        for each in elsewhere:
+            click.secho(
+                app.say("import.elsewhere", folder=each.folder, host=each.foreign_host), fg="yellow", err=True
+            )
+        click.secho(app.say("import.once"), fg="yellow")
+        if (elsewhere or app.can_ask) and not confirm(
+            app, app.say("import.ask", count=len(found)), yes=yes, command=f"import {path}"
+        ):
+            return Exit.FAILED
+        for each in found:
+            _import(app, volumes, each)
+            if add and each.name not in volumes.fleet.client_ids:
+                edit.add(app.file, app.environ, each.name)
+                click.echo(app.say("botsfile.added", client=each.name, file=app.file))
+            else:
+                tell_next(app, volumes, each.name)
+    return Exit.OK
+
+
+def _folders(app: App, path: Path, name: str | None) -> Sequence[Path]:
+    if name is not None and not is_client_id(name):
+        raise UserError(app.say("edit.not_a_client_id", client=name), code=Exit.USAGE)
+    try:
+        found = profiles.find(path.absolute())
+    except OSError as error:
+        raise UserError(
+            app.say("profile.unreadable", path=error.filename or path, reason=error.strerror),
+            app.say("profile.unreadable_fix", path=error.filename or path),
+        ) from None
+    if not found:
+        raise UserError(app.say("import.nothing", path=path), app.say("import.nothing_fix"))
+    if name is not None and len(found) > 1:
+        listed = ", ".join(str(each) for each in found)
+        raise UserError(app.say("import.as_one", count=len(found), found=listed), code=Exit.USAGE)
+    return found
+
+
+def _checked(
+    app: App, volumes: Volumes, found: Sequence[Profile], *, image_there: bool = True
+) -> list[Profile]:
+    """With what stands in their way on the engine; folders that are no session are not asked about there."""
+    coming = {each.name: each.browser_version for each in found if not each.problem}
+    if not coming:
+        return list(found)
+    in_the_way = obstacles(volumes, coming, image_there)
+    return [
+        each.refused("obstacle", why=in_the_way[each.name].say(app.say))
+        if not each.problem and each.name in in_the_way
+        else each
+        for each in found
+    ]
+
+
+def _refuse_all_or_show(app: App, found: Sequence[Profile]) -> None:
+    """One line a folder. Raises UserError when one of them cannot be imported: then none is."""
+    bad = [each for each in found if each.problem]
+    for each in found:
+        if not each.problem:
+            values = {
+                "phone": each.phone_masked,
+                "size": megabytes(each.size),
+                "version": each.browser_version or "?",
+            }
+            click.echo(app.say("import.found", folder=each.folder, client=each.name, **values))
+    for each in bad:
+        why: dict[str, object] = {"folder": each.folder, "path": each.folder, **dict(each.values)}
+        said = f"{app.say(f'profile.{each.problem}', **why)} {app.say(f'profile.{each.problem}_fix', **why)}"
+        click.secho(f"{each.folder}: {said}".rstrip(), fg="red", err=True)
+    if bad:
+        raise UserError(app.say("import.none", bad=len(bad), count=len(found)))
+
+
+def _import(app: App, volumes: Volumes, profile: Profile) -> None:
+    staged = staging()
+    try:
+        manifest = profiles.manifest(profile)
+        with volumes.stopped(profile.name, tell_step(app, profile.name)):
+            taken = volumes.take(
+                profile.name,
+                staged,
+                archive.pack(manifest, lambda name: profiles.content(profile, name), f"{staged}/"),
+            )
+    except (Damaged, OSError) as error:
+        raise UserError(
+            app.say("import.changed", folder=profile.folder, detail=error), app.say("import.changed_fix")
+        ) from error
+    click.echo(app.say("import.done", client=profile.name, phone=taken["phone"], files=taken["files"]))

@@ -1,0 +1,141 @@
+"""What the commands about sessions have in common: their turn, their image, their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from bot.text import Catalogue
+from manager import image
+from manager.app import App, UserError
+from manager.exits import Exit
+from manager.image import BotImage
+from manager.overviewtext import span
+from manager.problems import EngineError, EngineProblem
+from manager.progress import Plain, Reporter, Silent
+from manager.reconcile import project_turn
+from manager.spec import volume_name
+from manager.volumes import Volumes
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a session cannot come onto a volume: `obstacle.<key>` and `obstacle.<key>_fix` of the catalogue."""
+
+    key: str
+    values: Mapping[str, object]
+
+    def say(self, say: Catalogue) -> str:
+        return (
+            f"{say(f'obstacle.{self.key}', **self.values)} {say(f'obstacle.{self.key}_fix', **self.values)}"
+        )
+
+
+@contextmanager
+def at_work(app: App, *, alone: bool = True) -> Iterator[Volumes]:
+    """The fleet's volumes, with the bot image built where it was missing. `alone`: no other manager meanwhile."""
+    fleet, engine = app.fleet(), app.engine()
+    reporter: Reporter = Silent() if app.json else Plain(app.say, fleet.project)
+    with project_turn(fleet, engine, reporter) if alone else nullcontext():
+        found = image.ensure(engine, fleet.image, app.environ, reporter)
+        volumes = Volumes(engine, fleet, found.id, app.say)
+        volumes.sweep()
+        yield volumes
+
+
+def only_looking(app: App) -> tuple[Volumes, BotImage]:
+    """For a dry run: nothing is built, and nobody is kept waiting."""
+    fleet, engine = app.fleet(), app.engine()
+    found = image.find(engine, fleet.image)
+    return Volumes(engine, fleet, found.id, app.say), found
+
+
+def existing(volumes: Volumes, clients: Iterable[str]) -> frozenset[str]:
+    """Those of `clients` that have a volume. Raises FOREIGN_VOLUME for one that is not this project's."""
+    project = volumes.fleet.project
+    observed = volumes.observe(clients)
+    names = {volume.name for volume in observed.volumes}
+    for client in clients:
+        name = volume_name(project, client)
+        if name in observed.foreign_volumes:
+            raise EngineError(EngineProblem.FOREIGN_VOLUME, name=name, owner="-", project=project)
+    return frozenset(client for client in clients if volume_name(project, client) in names)
+
+
+def obstacles(
+    volumes: Volumes, coming: Mapping[str, str | None], image_there: bool = True
+) -> dict[str, Obstacle]:
+    """`coming`: client -> version of the browser that wrote its session. What stands in the way, by client.
+
+    A container is needed to look: without the image only names are compared.
+    """
+    found: dict[str, Obstacle] = {}
+    bots = {bot.client_id.lower(): bot.client_id for bot in volumes.fleet.bots}
+    for client in coming:
+        other = bots.get(client.lower(), client)
+        if other != client:
+            found[client] = Obstacle("exists_case", {"client": client, "other": other})
+    there = existing(volumes, tuple(coming))
+    if not image_there:
+        return found
+    ours = volumes.browser_version()
+    for client, written_by in coming.items():
+        if client in found:
+            continue
+        if 0 < _major(ours) < _major(written_by):
+            values = {"version": written_by, "ours": ours, "image": volumes.fleet.image or "oturum-bot"}
+            found[client] = Obstacle("newer_browser", values)
+        elif client in there and (look := volumes.look(client))["present"]:
+            found[client] = Obstacle("has_session", {"client": client, "phone": look["phone"] or "?"})
+    return found
+
+
+def confirm(app: App, question: str, *, yes: bool, command: str) -> bool:
+    """Raises UserError (USAGE) where nobody can be asked."""
+    if yes:
+        return True
+    if not app.can_ask:
+        raise UserError(
+            app.say("sessions.cannot_ask"), app.say("sessions.cannot_ask_fix", command=command), Exit.USAGE
+        )
+    if app.ask(question):
+        return True
+    click.echo(app.say("cli.cancelled"))
+    return False
+
+
+def tell_step(app: App, client: str) -> Any:
+    """For `Volumes.stopped`: says that the bot is stopped and started, because it is felt."""
+
+    def tell(key: str) -> None:
+        click.echo(app.say(f"sessions.{key}", client=client))
+
+    return tell
+
+
+def tell_next(app: App, volumes: Volumes, client: str) -> None:
+    """What to type so that the bot goes on with the session that is now in its place."""
+    if client not in volumes.fleet.client_ids:
+        click.echo(app.say("sessions.next_add", client=client, file=app.file))
+    elif not any(
+        each.client_id == client and each.state.may_write for each in volumes.observe([client]).containers
+    ):
+        click.echo(app.say("sessions.next_up", client=client))
+
+
+def age(when: datetime, say: Catalogue) -> str:
+    return span((datetime.now(UTC) - when).total_seconds(), say)
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 1024**2:.1f} MiB"
+
+
+def _major(version: str | None) -> int:
+    head = (version or "").split(".")[0]
+    return int(head) if head.isdigit() else 0
