@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     language = next((each for each in wanted if each in LANGUAGES), "en")
     say = Catalogue(LOCALES, language)
     # `set_defaults` would reach the subcommands' copies of these options too, and undo what stands before the command.
-    options = _parser().parse_args(arguments, argparse.Namespace(socket=None, json=False))
+    options = parser().parse_args(arguments, argparse.Namespace(socket=None, json=False))
     path = _socket_path(options.socket, settings)
     request: dict[str, Any] = {"command": options.command, "language": language}
     if options.command == "pair":
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     return BotExit.OK
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The commands, also for the documentation."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--socket", metavar="PATH", default=argparse.SUPPRESS, help="the bot's control socket"

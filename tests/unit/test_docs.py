@@ -1,0 +1,23 @@
+"""docs/*.md say what the code is now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from docs.__main__ import pages
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_the_page_is_what_the_code_says(name: str) -> None:
+    assert (DOCS / name).read_text() == pages()[name], "run: python -m docs"
+
+
+def test_the_readme_names_no_page_that_is_not_there() -> None:
+    for readme in ("README.md", "README.tr.md"):
+        text = (DOCS.parent / readme).read_text()
+        for name in ("metrics.md", "bot.md"):
+            assert f"docs/{name}" in text
