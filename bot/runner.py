@@ -146,9 +146,7 @@ class Runner:
     def _abandon(self) -> None:
         self._launch += 1
         self._operations = deque(op for op in self._operations if not isinstance(op, _ABANDONABLE))
-        if self._watcher is not None:
-            self._watcher.cancel()
-            self._watcher = None
+        self._stop_watching()
         if self._current is not None and isinstance(self._current[0], _ABANDONABLE):
             self._current[1].cancel()
 
@@ -318,21 +316,23 @@ class Runner:
         self.post(s.BrowserGone(note or ""), launch)
 
     async def _go(self, *, reload: bool) -> None:
+        """Nobody looks meanwhile: a look at a document that is being left may hang until it times out."""
         browser, launch = self._open_browser(), self._launch
-        if self._watcher is None:
-            self._watcher = asyncio.create_task(self._watch(browser, launch))
+        self._stop_watching()
         try:
             await (browser.reload() if reload else browser.navigate())
         except NavigationError as error:
-            if self._watcher is not None:
-                self._watcher.cancel()
-                self._watcher = None
             self.post(s.NavigationFailed(error.code), launch)
             return
         except ProbeError:
             pass  # slow or hung: what the watcher hears (or doesn't) decides
         self.post(s.Navigated(), launch)
-        self._look_now.set()
+        self._watcher = asyncio.create_task(self._watch(browser, launch))
+
+    def _stop_watching(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
 
     async def _watch(self, browser: Browser, launch: int) -> None:
         """Looks at the page every few seconds, and at once when it says that something changed."""
@@ -366,9 +366,7 @@ class Runner:
         self.post(s.QrRefreshed(ok), launch)
 
     async def _close_browser(self) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
-            self._watcher = None
+        self._stop_watching()
         if self.browser is None:
             return
         browser, self.browser = self.browser, None
