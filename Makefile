@@ -1,7 +1,9 @@
 # `make help` lists what there is.
 PYTHON := .venv/bin/python
+SEED ?= 1
+ROUNDS ?= 60
 
-.PHONY: help demo up test lint clean
+.PHONY: help demo up test lint conformance bench drill drill-peer clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -14,7 +16,7 @@ up: ## the fleet of bots.yaml, and all the set-up it needs
 	@$(PYTHON) -m manager up
 
 test: ## all tests; sets everything up itself
-	@python3 -m setup venv engine base test-tools
+	@python3 -m setup venv engine base test-tools bot-image simulator-image
 	$(PYTHON) -m pytest
 
 lint: ## ruff, mypy --strict, import rules
@@ -23,6 +25,22 @@ lint: ## ruff, mypy --strict, import rules
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
+
+conformance: ## unmodified whatsapp-web.js from npm, through its whole life on the simulator
+	@python3 -m setup venv test-tools
+	$(PYTHON) -m pytest -m conformance tests/conformance
+
+bench: ## what the project promises in figures, measured side by side
+	@python3 -m setup venv engine base test-tools simulator-image
+	@$(PYTHON) -m bench
+
+drill: ## survival drill of our bot: SEED=…, ROUNDS=…
+	@python3 -m setup venv
+	@$(PYTHON) -m manager drill --seed $(SEED) --rounds $(ROUNDS)
+
+drill-peer: ## the same drill, same seeds, on whatsapp-web.js with LocalAuth
+	@python3 -m setup venv test-tools
+	@$(PYTHON) -m manager drill --subject peer --seed $(SEED) --rounds $(ROUNDS)
 
 clean: ## removes what set-up made
 	@python3 -m setup clean

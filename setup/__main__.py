@@ -10,13 +10,18 @@ if sys.version_info < (3, 11):  # noqa: UP036  the one sentence an older Python 
 
 from collections.abc import Callable
 
-from setup import base_image, cleaning, engine, environment, simulator_image, test_tools
+from setup import base_image, bot_image, cleaning, engine, environment, simulator_image, test_tools
 from setup.say import SetupError, say
 
 
 def _base() -> None:
     engine.ensure()
     base_image.ensure()
+
+
+def _bot() -> None:
+    _base()
+    bot_image.ensure()
 
 
 def _simulator() -> None:
@@ -28,6 +33,7 @@ PARTS: dict[str, Callable[[], object]] = {
     "venv": environment.ensure,
     "engine": engine.ensure,
     "base": _base,
+    "bot-image": _bot,
     "simulator-image": _simulator,
     "test-tools": test_tools.ensure,
 }
