@@ -115,16 +115,15 @@ async def _out_of_memory(subject: Subject, _phone: Phone, _round: Round) -> None
         raise Impossible("the kernel killed nothing")
 
 
-async def _logout_up(subject: Subject, phone: Phone, _round: Round) -> None:
+async def _logout_up(_subject: Subject, phone: Phone, _round: Round) -> None:
+    """Whoever waits for READY afterwards scans the QR: that one comes belongs to the question."""
     await phone.unlink()
-    await scan(subject, phone)
 
 
 async def _logout_down(subject: Subject, phone: Phone, round_: Round) -> None:
     await _halt(subject, round_)
     await phone.unlink()
     await subject.start()
-    await scan(subject, phone)
 
 
 async def _late_scan(subject: Subject, phone: Phone, round_: Round) -> None:

@@ -86,7 +86,8 @@ def _round(seed: int, number: int, fault: Fault, pace: Pace) -> Round:
         hold=round(hold, 3),
         scan=round(scan if fault is Fault.LATE_SCAN else 0.0, 3),
         delay=round(delay, 4),
-        fresh=fault in (Fault.LATE_SCAN, Fault.EARLY_KILL) or (fault is Fault.POWER_CUT and random.random() < 0.5),
+        fresh=fault in (Fault.LATE_SCAN, Fault.EARLY_KILL)
+        or (fault is Fault.POWER_CUT and random.random() < 0.5),
         hard=random.random() < 0.5,
         target=random.random(),
         way=random.randrange(3),

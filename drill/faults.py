@@ -56,7 +56,9 @@ def needs(fault: Fault) -> frozenset[Need]:
     return NEEDS.get(fault, frozenset())
 
 
-def possible(wanted: tuple[Fault, ...], given: frozenset[Need]) -> tuple[tuple[Fault, ...], dict[Fault, Need]]:
+def possible(
+    wanted: tuple[Fault, ...], given: frozenset[Need]
+) -> tuple[tuple[Fault, ...], dict[Fault, Need]]:
     """Those of `wanted` that can be done where `given` is there; and of the others the first need that is not met."""
     missing = {
         fault: min(needs(fault) - given, key=list(Need).index) for fault in wanted if needs(fault) - given

@@ -19,15 +19,20 @@ from drill.phone import SimulatedPhone
 from drill.process import ProcessSubject
 from drill.ring import OnVerdict, Ring
 from drill.robot import Robot
-from drill.volume import Disk, Folder
+from drill.subject import Impossible
+from drill.volume import Disk, DiskError, Folder
 from drill.wire import Wire
 from simulator.options import Options
 from simulator.running import Simulator
 
-# A page in a hurry: its own waits would only make a campaign longer.
-HURRY = {
-    "sync_seconds": 0.1, "load_seconds": 0.05, "backoff_scale": 0.3, "health_seconds": 0.5, "dead_seconds": 2.0,
-}  # fmt: skip
+
+def hurry() -> Options:
+    """A page in a hurry: its own waits would only make a campaign longer."""
+    return Options(
+        sync_seconds=0.1, load_seconds=0.05, backoff_scale=0.3, health_seconds=0.5, dead_seconds=2.0
+    )
+
+
 _STAGGER_SECONDS = 1.0
 
 
@@ -43,7 +48,7 @@ class Plan:
     parallel: int
     limit: float
     abilities: frozenset[Need] = frozenset()
-    options: Options = field(default_factory=lambda: Options(**HURRY))
+    options: Options = field(default_factory=hurry)
 
 
 KINDS: dict[str, type[ProcessSubject]] = {"process": Robot, "peer": Peer}
@@ -54,11 +59,14 @@ async def run(plan: Plan, on_verdict: OnVerdict) -> list[Verdict]:
     # A page that is cut off in the middle of a file is what a drill does all day.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     parts = [part for part in share(list(plan.rounds), plan.parallel) if part]
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(_play(plan, f"bot{at + 1}", part, at * _STAGGER_SECONDS, on_verdict))
-            for at, part in enumerate(parts)
-        ]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(_play(plan, f"bot{at + 1}", part, at * _STAGGER_SECONDS, on_verdict))
+                for at, part in enumerate(parts)
+            ]
+    except* (Impossible, DiskError) as failed:
+        raise Impossible("; ".join(str(each) for each in failed.exceptions)) from None
     return sorted((each for task in tasks for each in task.result()), key=lambda each: each.round.number)
 
 

@@ -101,7 +101,14 @@ class Verdict:
 
 
 def judge(  # noqa: PLR0913  what a round consists of
-    round_: Round, subject: str, before: Ledger, after: Ledger, seconds: float | None, note: str = "", *, befell: bool
+    round_: Round,
+    subject: str,
+    before: Ledger,
+    after: Ledger,
+    seconds: float | None,
+    *,
+    befell: bool,
+    note: str = "",
 ) -> Verdict:
     """`before`, `after`: the ledger as it stood when the round began and when it ended.
 

@@ -28,7 +28,16 @@ def abilities() -> frozenset[Need]:
 
 
 def _namespaces() -> bool:
-    command = ["unshare", "--mount", "--uts", "--propagation", "slave", "sh", "-c", "mount --bind /etc/hosts /etc/hosts"]
+    command = [
+        "unshare",
+        "--mount",
+        "--uts",
+        "--propagation",
+        "slave",
+        "sh",
+        "-c",
+        "mount --bind /etc/hosts /etc/hosts",
+    ]
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:

@@ -256,7 +256,9 @@ class ProcessSubject(ABC):
 
     def files(self) -> list[Path]:
         places = [self.profile() / "Default" / part for part in ("Local Storage", "IndexedDB")]
-        found = [path for place in places for path in place.rglob("*") if path.is_file() and path.name != "LOCK"]
+        found = [
+            path for place in places for path in place.rglob("*") if path.is_file() and path.name != "LOCK"
+        ]
         own = [path for path in self.volume.path.glob("*.json") if path.is_file()]
         return sorted(found + own)
 

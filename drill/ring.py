@@ -10,6 +10,7 @@ from pathlib import Path
 from drill.befall import befall, scan
 from drill.campaign import Round
 from drill.judge import Verdict, judge
+from drill.report import post_mortem
 from drill.subject import Impossible, Phone, Subject, Victim
 
 # READY must hold for so long: a browser that was just killed is still taken for connected for a moment.
@@ -22,7 +23,9 @@ OnVerdict = Callable[[Verdict], None]
 class Ring:
     """`limit`: seconds from a fault's end to READY, beyond which the subject hangs. `keep`: where post-mortems go."""
 
-    def __init__(self, subject: Subject, phone: Phone, limit: float, keep: Path, on_verdict: OnVerdict) -> None:
+    def __init__(
+        self, subject: Subject, phone: Phone, limit: float, keep: Path, on_verdict: OnVerdict
+    ) -> None:
         self.subject = subject
         self.phone = phone
         self._limit = limit
@@ -49,7 +52,9 @@ class Ring:
         except Impossible as reason:
             befell, note = False, str(reason)
         seconds = await self._ready()
-        verdict = judge(round_, self.subject.name, before, log.ledger_now(), seconds, note, befell=befell)
+        verdict = judge(
+            round_, self.subject.name, before, log.ledger_now(), seconds, befell=befell, note=note
+        )
         log.note("verdict", **verdict.as_json())
         if verdict.befell and not verdict.passed:
             await self._post_mortem(verdict)
@@ -101,8 +106,7 @@ class Ring:
             raise Impossible("not READY, not even with an empty volume")
 
     async def _post_mortem(self, verdict: Verdict) -> None:
-        round_ = verdict.round
-        folder = self._keep / f"{round_.seed}-{round_.number}-{round_.fault.value}-{self.subject.name}"
+        folder = self._keep / post_mortem(verdict)
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         log = await asyncio.to_thread(self.subject.log.file.read_bytes)
         await asyncio.to_thread((folder / "log.jsonl").write_bytes, log)

@@ -33,7 +33,11 @@ class Robot(ProcessSubject):
             "reconnect": _HURRY,
             "browser": {"args": self.browser_args, "sandbox": False},
         }
-        wanted = {"BOT_SETTINGS": json.dumps(settings), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
+        wanted = {
+            "BOT_SETTINGS": json.dumps(settings),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
         return (sys.executable, "-m", "bot"), wanted
 
     @property

@@ -70,6 +70,8 @@ def text(heads: Sequence[str], found: Sequence[Row]) -> list[str]:
 
     def laid_out(line: Sequence[str]) -> str:
         first, *others = line
-        return "  ".join([first.ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True))])
+        return "  ".join(
+            [first.ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True))]
+        )
 
     return [laid_out(line) for line in table]

@@ -1,4 +1,4 @@
-"""The network between one subject's browser and its site: a relay on a port of its own, and what the weather does to it.
+"""The network between one subject's browser and its site: a relay on a port of its own, with a weather of its own.
 
 It knows nothing of phones, so that it does the same to any client.
 """
@@ -39,9 +39,9 @@ class Wire:
 
     async def __aexit__(self, *_: object) -> None:
         await self.change(Weather.REFUSED)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Not cancelled: their connections are gone, so they end, and asyncio complains of a cancelled one.
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def change(self, weather: Weather) -> None:
         before, self.weather = self.weather, weather
@@ -67,10 +67,10 @@ class Wire:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        if self.weather is Weather.CUT:
+        await self._moves.wait()
+        if self.weather is not Weather.FINE:
             writer.transport.abort()
             return
-        await self._moves.wait()
         try:
             site_reader, site_writer = await asyncio.open_connection("127.0.0.1", self._site_port)
         except OSError:

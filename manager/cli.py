@@ -41,6 +41,7 @@ COMMANDS = {
     "resume": "botsfile",
     "validate": "botsfile",
     "doctor": "doctor",
+    "drill": "drill",
     "completion": "completion",
 }
 

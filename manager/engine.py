@@ -235,6 +235,18 @@ class Engine:
                 return True
         return False
 
+    def leave_network(self, network: str, container: str) -> None:
+        """Takes a running container off a network; nothing happens when it is off it already."""
+        if network in self.inspect(container)["NetworkSettings"]["Networks"]:
+            call = methodcaller("disconnect_container_from_network", container, network)
+            self._ask(call, name=container)
+
+    def join_network(self, network: str, container: str) -> None:
+        """Puts it back; nothing happens when it is on it already."""
+        if network not in self.inspect(container)["NetworkSettings"]["Networks"]:
+            call = methodcaller("connect_container_to_network", container, network)
+            self._ask(call, name=container)
+
     def create_volume(self, name: str, project: str, client_id: str, image: str | None = None) -> None:
         """Idempotent. Raises FOREIGN_VOLUME when the name belongs to another project or to nobody known.
 

@@ -1,0 +1,85 @@
+"""A campaign from the command's options to its verdicts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from drill import house, machine
+from drill.campaign import FULL, QUICK, campaign
+from drill.faults import Fault, Need, possible
+from drill.judge import Verdict
+from drill.peer import CLIENT
+
+
+class NoPeer(Exception):
+    """whatsapp-web.js is not there and cannot be fetched; the text is npm's."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """`limit`: seconds to READY. `full`: the waits of real life, in which a campaign takes hours."""
+
+    subject: str
+    rounds: int
+    seed: int
+    faults: tuple[Fault, ...]
+    parallel: int
+    limit: float
+    keep: Path
+    full: bool = False
+
+
+def faults_here(wanted: Wanted) -> tuple[tuple[Fault, ...], dict[Fault, Need], frozenset[Need]]:
+    """What will be drilled; what cannot be; what the machine is able to do."""
+    abilities = machine.abilities() | {Need.PROCESS}
+    here, missing = possible(wanted.faults, abilities)
+    return here, missing, abilities
+
+
+def run(
+    wanted: Wanted,
+    faults: tuple[Fault, ...],
+    abilities: frozenset[Need],
+    on_verdict: Callable[[Verdict], None],
+) -> list[Verdict]:
+    """Raises Impossible when a subject cannot even be paired, NoPeer."""
+    if wanted.subject == "peer":
+        install_peer()
+    rounds = campaign(wanted.seed, wanted.rounds, faults, FULL if wanted.full else QUICK)
+    with tempfile.TemporaryDirectory(prefix="oturum-drill-") as folder:
+        plan = house.Plan(
+            rounds=rounds,
+            kind=house.KINDS[wanted.subject],
+            folder=Path(folder),
+            keep=wanted.keep,
+            parallel=wanted.parallel,
+            limit=wanted.limit,
+            abilities=abilities,
+        )
+        return asyncio.run(house.run(plan, on_verdict))
+
+
+def install_peer() -> None:
+    """From the lock file, each package checked by its hash; nothing happens when it is there. Raises NoPeer."""
+    folder = CLIENT.parent
+    if (folder / "node_modules" / ".package-lock.json").exists():
+        return
+    try:
+        subprocess.run(
+            ["npm", "ci", "--ignore-scripts"],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PUPPETEER_SKIP_DOWNLOAD": "1"},
+        )
+    except FileNotFoundError as error:
+        raise NoPeer(str(error)) from None
+    except subprocess.CalledProcessError as error:
+        raise NoPeer(error.stderr.strip()[-400:]) from None
