@@ -244,7 +244,7 @@ def _passphrase(app: App, file: Path | None, *, twice: bool) -> str:
 
 
 def _typed(app: App, key: str) -> str:
-    text: str = click.prompt(app.say(key), hide_input=True, default="", show_default=False, prompt_suffix="")
+    text: str = click.prompt(app.say(key), hide_input=True, default="", show_default=False, prompt_suffix=" ")
     return text
 
 

@@ -29,6 +29,8 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
     app: App, path: Path, name: str | None, add: bool, dry_run: bool, yes: bool
 ) -> Exit:
     found = profiles.judge(_folders(app, path, name), name)
+    if all(each.problem for each in found):
+        _refuse_all_or_show(app, found)
     if dry_run:
         volumes, image = only_looking(app)
         _refuse_all_or_show(app, _checked(app, volumes, found, image_there=image.exists))

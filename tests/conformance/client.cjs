@@ -8,6 +8,7 @@ const tell = (event, values = {}) => process.stdout.write(`${JSON.stringify({ ev
 const client = new Client({
   authStrategy: new LocalAuth({ clientId: 'shop', dataPath }),
   puppeteer: { executablePath: executable, args, headless: true },
+  authTimeoutMs: 120000, // a busy machine is no reason to fail
 });
 client.on('qr', (text) => tell('qr', { text }));
 client.on('authenticated', () => tell('authenticated'));

@@ -2,108 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from simulator.options import Options
 from simulator.running import Simulator
+from tests.conformance.peer import Peer, install
 
 pytestmark = pytest.mark.conformance
-HERE = Path(__file__).parent
-MODULES = HERE / "node_modules"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _installed() -> None:
-    """From the lock file, each package checked by its hash."""
-    if not (MODULES / ".package-lock.json").exists():
-        subprocess.run(
-            ["npm", "ci", "--ignore-scripts"], cwd=HERE, check=True, capture_output=True,
-            env=os.environ | {"PUPPETEER_SKIP_DOWNLOAD": "1"},
-        )  # fmt: skip
+    install()
 
 
-class Peer:
-    """One process of the client; `events` holds what it told."""
-
-    def __init__(self, folder: Path, simulator: Simulator) -> None:
-        self.folder = folder
-        self.simulator = simulator
-        self.events: list[dict[str, Any]] = []
-        self._news = asyncio.Condition()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self.events.clear()
-        told = {
-            "executable": shutil.which("chromium"),
-            "args": ["--no-sandbox", "--disable-gpu", *self.simulator.browser_args],
-            "dataPath": str(self.folder / "auth"),
-        }
-        self._process = await asyncio.create_subprocess_exec(
-            "node", str(HERE / "client.cjs"), cwd=self.folder, env=os.environ | {"CLIENT": json.dumps(told)},
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 22,
-        )  # fmt: skip
-        self._reader = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            async with self._news:
-                self.events.append(json.loads(line))
-                self._news.notify_all()
-
-    async def event(self, name: str, after: int = 0, within: float = 40, **values: Any) -> dict[str, Any]:
-        def found() -> dict[str, Any] | None:
-            for one in self.events[after:]:
-                if one["event"] == name and values.items() <= one.items():
-                    return one
-            return None
-
-        async with self._news:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait_for(lambda: found() is not None), within)
-        event = found()
-        assert event is not None, f"no {name} {values} in {self.events[after:]}"
-        return event
-
-    def names(self, after: int = 0) -> list[str]:
-        return [one["event"] for one in self.events[after:]]
-
-    async def order(self, do: str, **values: Any) -> dict[str, Any]:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        mark = len(self.events)
-        self._process.stdin.write(json.dumps({"do": do, **values}).encode() + b"\n")
-        return await self.event("done", mark, order=do)
-
-    async def destroy(self) -> None:
-        await self.order("destroy")
-        assert self._process is not None
-        await asyncio.wait_for(self._process.wait(), 20)
-
-    async def end(self) -> None:
-        if self._process and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
-        if self._reader:
-            self._reader.cancel()
-        subprocess.run(["pkill", "-9", "-f", str(self.folder)], check=False)
-
-    async def pair(self) -> str:
-        code = await self.event("qr")
-        return (await self.simulator.service.pair(code["text"])).partition(":")[0]
+async def pair(peer: Peer, simulator: Simulator) -> str:
+    code = await peer.event("qr")
+    return (await simulator.service.pair(code["text"])).partition(":")[0]
 
 
 @pytest.fixture
@@ -114,14 +32,14 @@ async def simulator() -> AsyncIterator[Simulator]:
 
 @pytest.fixture
 async def peer(tmp_path: Path, simulator: Simulator) -> AsyncIterator[Peer]:
-    made = Peer(tmp_path, simulator)
+    made = Peer(tmp_path, simulator.browser_args)
     yield made
     await made.end()
 
 
 async def test_qr_authenticated_ready_restart_drop_logout_qr(peer: Peer, simulator: Simulator) -> None:
     await peer.start()
-    number = await peer.pair()
+    number = await pair(peer, simulator)
     await peer.event("authenticated")
     ready = await peer.event("ready")
     assert ready["wid"] == f"{number}@c.us"
@@ -148,7 +66,7 @@ async def test_qr_authenticated_ready_restart_drop_logout_qr(peer: Peer, simulat
 
 async def test_messages_go_out_and_come_in(peer: Peer, simulator: Simulator) -> None:
     await peer.start()
-    number = await peer.pair()
+    number = await pair(peer, simulator)
     await peer.event("ready")
     await simulator.service.send(number, "905559998877", "merhaba")
     heard = await peer.event("message")
