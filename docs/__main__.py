@@ -83,6 +83,8 @@ def _bot() -> Iterator[str]:
     yield "## Control\n"
     yield words.CONTROL_INTRO
     yield from table(("Command", ""), _commands())
+    yield "## The volume, while no bot runs\n"
+    yield words.VOLUME
     yield "## HTTP\n"
     yield words.HTTP
     yield "## Exit codes\n"

@@ -124,6 +124,19 @@ CONTROL_INTRO = """`python -m bot ctl [--socket PATH] [--json] COMMAND`, inside 
 answer. Default socket: the settings' `controlSocket`, else `oturum-<clientId>.sock` in the temporary folder.
 """
 
+VOLUME = """`python -m bot volume [--session-dir DIR] [--client CLIENT] [--json] COMMAND` looks at a session's folder and changes it, under
+the bot's own lock. The manager runs it in a short-lived container for `import`, `backup`, `restore`, `generations`, `rollback`.
+
+| Command |  |
+|---|---|
+| `look [--verify]` | session, generations, sizes; changes nothing, takes no lock |
+| `export [--generation N]` | the session as a tar on standard output: the profile, or while a bot runs its newest whole generation |
+| `import [--staged NAME]` | takes such a tar in, from standard input or from a folder `incoming-*` on the volume; never over a session |
+| `rollback [N]` | puts a generation in the profile's place, which is set aside |
+| `pin N` | keeps a generation until it is put back |
+| `browser` | the version of the browser that would use it |
+"""
+
 HTTP = """| Path | |
 |---|---|
 | `/metrics` | Prometheus text |
@@ -137,7 +150,7 @@ EXITS = {
     BotExit.BAD_SETTINGS: "BOT_SETTINGS is wrong; `ctl`: wrong usage",
     BotExit.NO_QR: "`ctl qr`: no QR is being shown",
     BotExit.NOT_RUNNING: "`ctl`: no bot answers on the socket",
-    BotExit.REFUSED: "`ctl`: not possible in this state",
+    BotExit.REFUSED: "`ctl`: not possible in this state; `volume`: refused, and nothing was changed",
     BotExit.SESSION_UNUSABLE: "the session's folder can't be used; the event says how to mend it",
     BotExit.SESSION_IN_USE: "another bot holds the session's folder; the event says which",
     BotExit.BROWSER_UNUSABLE: "there is no browser that can be started",
