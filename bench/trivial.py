@@ -6,12 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import docker
 
@@ -49,10 +48,12 @@ def bots_yaml(project: str, count: int) -> str:
 class Trivial:
     def __init__(self, engine: Engine, folder: Path) -> None:
         self.engine = engine
-        self.sdk = docker.APIClient(base_url=engine.host, version="1.41", max_pool_size=WORKERS)
+        self.sdk: Any = docker.APIClient(base_url=engine.host, version="1.41", max_pool_size=WORKERS)
         self.file = folder / "bots.yaml"
         busybox = TOOLS / "busybox"
-        import_trivial(self.sdk, image_archive(busybox if busybox.exists() else Path(str(shutil.which("busybox")))))
+        import_trivial(
+            self.sdk, image_archive(busybox if busybox.exists() else Path(str(shutil.which("busybox"))))
+        )
 
     def fleet(self, project: str, count: int) -> Fleet:
         self.file.write_text(bots_yaml(project, count))
