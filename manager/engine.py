@@ -399,10 +399,11 @@ class Engine:
         return int(self._ask(lambda api: api.wait(container, timeout=READ_SECONDS))["StatusCode"])
 
     def sweep(self, label: str) -> None:
-        """Removes containers with this label (`key=value`) that do not run: what killed managers left."""
+        """Removes containers with this label (`key=value`) that have run, or never will: what killed managers left."""
         left = self._ask(lambda api: api.containers(all=True, filters={"label": [label]}))
         for each in left:
-            if each["State"] in ("exited", "dead"):
+            forgotten = each["State"] == "created" and time.time() - each["Created"] > _SILENT_SECONDS
+            if forgotten or each["State"] in ("exited", "dead"):
                 with suppress(EngineError):
                     self.remove(each["Id"])
 
