@@ -92,6 +92,9 @@ class Browser:
         self._pid: int | None = None
         self._restore_script: str | None = None
         self._logout_url: str | None = None
+        self._stale_url: str | None = (
+            None  # tells of a logout before the session that was up in this document
+        )
         self._copied = 0
         self._copy_made = asyncio.Event()
         self._kills_before = chromium.out_of_memory_kills()
@@ -248,17 +251,13 @@ class Browser:
         seen = await self._ask(timeout, "snapshot")
         if not isinstance(seen, dict):
             return Snapshot(url=self._open_page().url)
-        if seen["sessionKeys"]:
-            self._logout_url = None
-        elif logout_in(seen["url"]) is not None:
-            self._logout_url = seen["url"]
+        url = self._logout_address(seen)
         text, source = seen["qr"], seen["source"]
         if not text and seen["picture"]:
             text = await asyncio.to_thread(qrimage.read, **seen["picture"])
             source = "picture" if text else None
         return Snapshot(
-            # The page may tidy its address; what it said of a logout holds until somebody is registered again.
-            url=self._logout_url or seen["url"],
+            url=url,
             session_keys=seen["sessionKeys"],
             socket_state=_text(seen["socketState"]),
             has_synced=seen["hasSynced"],
@@ -272,6 +271,20 @@ class Browser:
             dom=frozenset(DomSign(sign) for sign in seen["dom"]),
             missing=tuple(seen["missing"]),
         )
+
+    def _logout_address(self, seen: dict[str, Any]) -> str:
+        """The page may tidy its address; what it said of a logout holds until somebody is registered again.
+
+        And it may not: once a session was up, an address of the same document is no news of its end.
+        """
+        url = str(seen["url"])
+        if seen["sessionKeys"]:
+            self._logout_url = None
+            if seen["socketState"] == "CONNECTED" or DomSign.CHAT_LIST in seen["dom"]:
+                self._stale_url = url
+        elif logout_in(url) is not None and url != self._stale_url:
+            self._logout_url = url
+        return self._logout_url or (url.partition("?")[0] if url == self._stale_url else url)
 
     async def reachable(self, timeout: float) -> bool | None:
         """Whether WhatsApp's server answers through the page's own network; None: the page can't say. Never raises."""
@@ -338,7 +351,7 @@ class Browser:
                 self._copied = said["number"]
                 self._copy_made.set()
             case "post_logout":
-                self._logout_url = str(said["url"])
+                self._logout_url, self._stale_url = str(said["url"]), None
                 self._on_change()
             case "change":
                 self._on_change()

@@ -32,7 +32,9 @@ def free_port() -> int:
 class Robot:
     """`python -m bot` in a folder of its own. `events` holds all it ever printed, over restarts too."""
 
-    def __init__(self, folder: Path, simulator: Simulator, client_id: str = "shop", **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, simulator: Simulator | None, client_id: str = "shop", **settings: Any
+    ) -> None:
         self.folder = folder
         self.session = folder / "session"
         self.session.mkdir(parents=True, exist_ok=True)
@@ -46,7 +48,7 @@ class Robot:
             "controlSocket": str(self.socket),
             "httpPort": self.port,
             "reconnect": {"networkWait": 2, "logoutWait": 0.5},
-            "browser": {"args": simulator.browser_args, "sandbox": False},
+            "browser": {"args": simulator.browser_args if simulator else [], "sandbox": False},
         } | settings
         self.process: asyncio.subprocess.Process | None = None
         self._heard = asyncio.Condition()

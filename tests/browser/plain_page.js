@@ -21,6 +21,7 @@ const keys = { noise: random(), identity: random(), secret: random() };
 let used = 0;
 let turn = null;
 let channel = null;
+let leaving = false;
 let waited = 1;
 
 const app = document.getElementById('app');
@@ -95,7 +96,8 @@ const orders = {
     }));
   },
   hang() { for (;;); },
-  store({ key, value }) { if (value === null) localStorage.removeItem(key); else localStorage.setItem(key, value); },
+  leave() { leaving = true; },
+  forget() { localStorage.clear(); refreshQR(); },
 };
 
 function connect() {
@@ -110,6 +112,7 @@ function connect() {
   channel.onmessage = (event) => { const order = JSON.parse(event.data); orders[order.do](order); };
   channel.onclose = () => {
     clearTimeout(turn);
+    if (leaving) { location.reload(); return; }
     Socket.set('state', 'OPENING');
     setTimeout(connect, waited * 1000);
     waited = Math.min(waited * 2, 900);
@@ -142,4 +145,5 @@ if (settings.modules.length > 0) {
   };
   window.Debug = { VERSION: '2.3000.1030000000' };
 }
+if (settings.landing && !registered()) history.replaceState(null, '', settings.landing);
 setTimeout(connect, 300);

@@ -34,6 +34,7 @@ MODULES = (
 class PlainPage:
     """`modules`: which of the page's modules exist. `dom`: whether it draws anything a selector could find.
 
+    `landing`: what an unpaired page's address is changed to.
     `refs`: QR codes a round; `ref_seconds`: life of one. `sync_seconds`: login to hasSynced; None = never.
     """
 
@@ -44,6 +45,7 @@ class PlainPage:
     ref_seconds: float = 20.0
     sync_seconds: float | None = 0.2
     login: str = "ok"
+    landing: str = ""
     port: int = 0
     devices: set[str] = field(default_factory=set)
     shown: list[str] = field(default_factory=list)
@@ -110,7 +112,7 @@ class PlainPage:
         await self.tell({"do": "logout", "reason": reason})
 
     async def tell(self, what: dict[str, object]) -> None:
-        """Any order of page.js: paired, logout, state (socket state by hand), hang, crash."""
+        """Any order of page.js: paired, logout, state (by hand), hang, leave (reload at the next cut), forget."""
         for socket in list(self._sockets):
             await socket.send_json(what)
 
@@ -128,6 +130,7 @@ class PlainPage:
             "refs": self.refs,
             "refSeconds": self.ref_seconds,
             "syncSeconds": self.sync_seconds,
+            "landing": self.landing,
         }
         script = resources.files(__package__).joinpath("plain_page.js").read_text(encoding="utf-8")
         return web.Response(
