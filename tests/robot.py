@@ -56,8 +56,9 @@ class Robot:
 
     async def start(self, *, prefix: tuple[str, ...] = ()) -> None:
         env = os.environ | {"BOT_SETTINGS": json.dumps(self._settings), "PYTHONPATH": str(ROOT)}
+        # A test run that is killed leaves no bot behind that would look for its simulator for ever.
         self.process = await asyncio.create_subprocess_exec(
-            *prefix, sys.executable, "-m", "bot",
+            *(prefix or ("setpriv",)), "--pdeathsig", "KILL", sys.executable, "-m", "bot",
             env=env, cwd=self.folder, start_new_session=True,
             stdout=asyncio.subprocess.PIPE, stderr=(self.folder / "stderr").open("ab"), limit=1 << 22,
         )  # fmt: skip
