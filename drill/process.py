@@ -30,7 +30,10 @@ _MARK = "DRILL_SUBJECT"
 
 # In namespaces of its own: a hosts file that can lose a name, a host name that can change, a group for its memory.
 _ENTER = """
-if [ -n "$DRILL_HOSTS" ]; then mount --bind "$DRILL_HOSTS" /etc/hosts && hostname "$DRILL_HOSTNAME" || exit 125; fi
+if [ -n "$DRILL_HOSTS" ]; then
+    mount --bind "$DRILL_HOSTS" /etc/hosts && mount --bind "$DRILL_HOSTS.resolv" /etc/resolv.conf || exit 125
+    hostname "$DRILL_HOSTNAME" || exit 125
+fi
 if [ -n "$DRILL_GROUP" ]; then echo $$ > "$DRILL_GROUP" || exit 125; fi
 unset DRILL_HOSTS DRILL_HOSTNAME DRILL_GROUP
 exec "$@"
@@ -235,6 +238,8 @@ class ProcessSubject(ABC):
         if self._hosts:
             found = f"127.0.0.1 {_SITE_NAME}\n" if resolve else ""
             self._hosts.write_text(f"127.0.0.1 localhost\n{found}")
+            # Where nobody answers, and the kernel says so at once: no real name server is asked for our names.
+            self._hosts.with_name("hosts.resolv").write_text("nameserver 127.0.0.1\noptions attempts:1\n")
 
     async def starve(self, seconds: float) -> bool:
         if self._group is None:
