@@ -27,6 +27,7 @@ _TEN = 10
 _READY_SECONDS = 120
 _SETTLE_SECONDS = 10
 _FILE = """project: bench-bots
+image: ${BENCH_IMAGE}
 defaults:
   memory: 768m
   browser:
@@ -40,8 +41,10 @@ class BenchError(Exception):
 
 
 class Bots:
-    def __init__(self, stage: Stage, folder: Path) -> None:
+    def __init__(self, stage: Stage, folder: Path, tag: str) -> None:
+        """`tag`: the one image of the whole run, whatever happens to its sources meanwhile."""
         self.stage = stage
+        self._tag = tag
         self.engine = stage.engine
         self.sdk = docker.APIClient(base_url=stage.engine.host, version="1.41")
         self._file = folder / "bots.yaml"
@@ -49,7 +52,7 @@ class Bots:
 
     def fleet(self, count: int) -> Fleet:
         self._file.write_text(_FILE + "".join(f"  - clientId: bot-{number}\n" for number in range(count)))
-        return self.stage.fleet(self._file)
+        return self.stage.fleet(self._file, BENCH_IMAGE=self._tag)
 
     def pair(self, count: int) -> None:
         """Bots 0 to `count`, one after another, so that none starts while another is measured or pairs."""
@@ -107,9 +110,9 @@ def _pss(sdk: docker.APIClient, container: str) -> float:
 @contextmanager
 def _bots(engine: Engine) -> Iterator[Bots]:
     options = ("--load-seconds", str(_LOAD_SECONDS), "--sync-seconds", str(_SYNC_SECONDS))
-    image.ensure(engine, None, os.environ)
+    tag = image.ensure(engine, None, os.environ).tag
     with TemporaryDirectory() as folder, Stage(engine, _PROJECT, simulator_image.tag(), options) as stage:
-        yield Bots(stage, Path(folder))
+        yield Bots(stage, Path(folder), tag)
 
 
 def bots(engine: Engine, rounds: int) -> list[Figure]:

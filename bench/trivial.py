@@ -171,12 +171,17 @@ def resting(engine: Engine, rounds: int) -> list[Figure]:
                 return samples[0]
 
             up()
+            before = os.times()
+            up()
+            after = os.times()
             seconds = interleaved(2 * rounds, {"up": up, "python -c 'import docker'": interpreter})
             with CountingSocket(engine.host) as counted:
                 bench.process("up", host=counted.host)
         finally:
             sweep(bench.sdk, project)
     whole = seconds.pop("up")
+    processor = after.children_user + after.children_system - before.children_user - before.children_system
+    seconds["its CPU time"] = [processor]
     return [
         Figure(f"up of {_RESTING} with nothing to do, whole process", "s", whole, 0.5, seconds),
         Figure(f"up of {_RESTING} with nothing to do, engine calls", "", [counted.requests], 3),
