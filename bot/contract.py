@@ -168,6 +168,26 @@ class RestoreEnd(StrEnum):
     DAMAGED = "damaged"
 
 
+class Ending(StrEnum):
+    """How a session came to its end, as far as the page tells."""
+
+    PHONE = "phone"
+    OWN_COMMAND = "own_command"
+    ACCOUNT = "account"
+    LOST = "lost"
+
+
+class Verdict(StrEnum):
+    """`verdict` of WHATSAPP_LOGOUT, WHATSAPP_BANNED, SESSION_LOST and of the status: who caused it, the phone or us."""
+
+    PHONE = "phone"
+    OWN_COMMAND = "own_command"
+    ACCOUNT = "account"
+    STORAGE = "storage"
+    DOWNGRADE = "downgrade"
+    UNKNOWN = "unknown"
+
+
 def is_client_id(text: str) -> bool:
     return re.fullmatch(CLIENT_ID_PATTERN[1:-1], text) is not None
 

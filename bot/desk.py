@@ -17,12 +17,17 @@ from bot.events import rfc3339
 from bot.lifecycle import Due
 from bot.runner import Runner
 from bot.signals import logout_in
+from bot.verdict import Ruling
 
 _QR_SECONDS = 5
 _PAIR_SECONDS = 30
 _CODE_LIFE_SECONDS = 180
 _MEMORY_SECONDS = 10
 _PHONE = re.compile(r"\d{7,15}")
+
+
+def _ruling(ruling: Ruling | None) -> dict[str, Any] | None:
+    return {"verdict": ruling.verdict.value, "evidence": list(ruling.evidence)} if ruling else None
 
 
 class Desk:
@@ -77,6 +82,7 @@ class Desk:
             "page_version": runner.shot.page_version if runner.shot else None,
             "memory_bytes": self._memory,
             "counters": runner.metrics.counters(),
+            "verdict": _ruling(runner.witness.ruling),
             "signals": self._signals(),
             "qr": self._qr_status(),
             "reconnect": self._reconnect(),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import durable
+from bot.contract import Verdict
 
 
 class Stage(StrEnum):
@@ -42,6 +43,8 @@ class Marker:
     browser_version: str | None = None
     logged_out_at: datetime | None = None
     logout_reason: str | None = None
+    verdict: Verdict | None = None
+    evidence: tuple[str, ...] = ()
     dead_keys: str | None = None
     pending_aside: str | None = None
     pending_restore: int | None = None
@@ -62,6 +65,9 @@ def load(path: Path) -> Marker | None:
         known = {each.name for each in fields(Marker)}
         values: dict[str, Any] = {key: value for key, value in raw.items() if key in known}
         values["stage"] = Stage(values["stage"])
+        if "verdict" in values:
+            values["verdict"] = Verdict(values["verdict"])
+        values["evidence"] = tuple(str(line) for line in values.get("evidence", ()))
         for name in _TIMES:
             if values.get(name) is not None:
                 values[name] = datetime.fromisoformat(values[name])

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from bot.problem import Problem
 from bot.session import Session
 from bot.signals import Snapshot, believe
 from bot.text import Catalogue
+from bot.verdict import Ruling
+from bot.witness import Witness
 
 _ABANDONABLE = (s.Launch, s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
 _SLOW = (
@@ -77,6 +80,7 @@ class Runner:
         self._look_now = asyncio.Event()
         self._closed_cleanly = False
         self._storage_told: dict[str, float] = {}
+        self.witness = Witness(session)
         self._exit: BotExit | None = None
         self._episode_file = session.folder / EPISODE_FILE
         self._episode_requests = 0
@@ -87,6 +91,7 @@ class Runner:
         """Until a stop is asked for, or there can be no browser. Never leaves a browser behind."""
         operator = asyncio.create_task(self._operate())
         try:
+            self._tell_reports()
             self.post(self._started())
             while self._exit is None:
                 self._handle(await self._next_event())
@@ -135,6 +140,8 @@ class Runner:
         for effect in effects:
             if isinstance(effect, s.CloseBrowser):
                 self._abandon()
+            if isinstance(effect, s.Emit):
+                effect = self._with_verdict(effect)  # noqa: PLW2901  before its files move
             if isinstance(effect, _SLOW) or (slow_before and isinstance(effect, s.Emit)):
                 slow_before = True
                 self._operations.append(effect)
@@ -142,6 +149,20 @@ class Runner:
                 self._perform_now(effect)
         if self._operations:
             self._operation_there.set()
+
+    def _with_verdict(self, line: s.Emit) -> s.Emit:
+        """Who caused a session's end: in the line that tells of it, and in those of the QRs that follow."""
+        if line.ending is not None:
+            signals = line.fields["evidence"]
+            assert isinstance(signals, list)
+            version = self.browser.version if self.browser else None
+            ruling: Ruling | None = self.witness.rule(line.ending, signals, version)
+        else:
+            ruling = self.witness.ruling if line.name is EventName.WHATSAPP_QR else None
+        if ruling is None:
+            return line
+        more: dict[str, object] = {"verdict": ruling.verdict.value, "evidence": list(ruling.evidence)}
+        return replace(line, fields={**line.fields, **more})
 
     def _abandon(self) -> None:
         self._launch += 1
@@ -199,6 +220,7 @@ class Runner:
             case s.MarkReady():
                 version = self.browser.version if self.browser else None
                 self._mark(lambda: self.session.mark_ready(version))
+                self.witness.ready()
 
     def _enter(self, old: State, new: State) -> None:
         self.state_since = datetime.now(UTC)
@@ -225,6 +247,7 @@ class Runner:
             write()
         except Problem as problem:
             said = problem.say(self.say)
+            self.witness.refused(said.message)
             self._storage_warning(said.message, said.hint, said.fix)
         except OSError as error:
             self._storage_warning(str(error))
@@ -238,6 +261,15 @@ class Runner:
         self._storage_told[problem] = now
         fields = {"problem": problem} | {k: v for k, v in (("hint", hint), ("fix", fix)) if v}
         self.log.emit(EventName.STORAGE_WARNING, Level.WARNING, "storage_warning", fields)
+
+    def _tell_reports(self) -> None:
+        while self.session.reports:
+            report = self.session.reports.pop(0)
+            if report.kind.startswith("damaged"):
+                self.witness.refused(f"{report.path.name}: {report.kind}")
+            fields = {"kind": report.kind, "path": str(report.path), "detail": report.detail}
+            key = f"session_report_{report.kind}"
+            self.log.emit(EventName.STORAGE_WARNING, Level.WARNING, key, fields)
 
     def _mirror(self, launch: int, dump: dict[str, str]) -> None:
         if launch == self._launch:
@@ -267,7 +299,8 @@ class Runner:
                 ok = await self._ask_page(self._open_browser().unlink())
                 self.post(s.Unlinked(ok), self._launch)
             case s.MarkLoggedOut(reason):
-                await asyncio.to_thread(self._mark, lambda: self.session.mark_logged_out(reason))
+                ruling = self.witness.ruling
+                await asyncio.to_thread(self._mark, lambda: self.session.mark_logged_out(reason, ruling))
             case s.SetAside(reason):
                 await self._set_aside(reason)
             case s.RestoreGeneration(reason):
@@ -295,6 +328,8 @@ class Runner:
         info = self.session.info()
         mirror = await asyncio.to_thread(self.session.load_mirror)
         await asyncio.to_thread(self.session.sweep)
+        self._tell_reports()
+        await asyncio.to_thread(self.session.browser_starts)
         self.browser = Browser(
             self.settings,
             on_change=self._look_now.set,
@@ -313,6 +348,7 @@ class Runner:
 
     def _gone(self, launch: int) -> None:
         note = self.browser.exit_note if self.browser else None
+        self.witness.browser_ended(note or "unknown")
         self.post(s.BrowserGone(note or ""), launch)
 
     async def _go(self, *, reload: bool) -> None:
@@ -374,6 +410,8 @@ class Runner:
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 self._closed_cleanly = bool(await browser.close())
+        if self._closed_cleanly:
+            self.session.browser_closed()
 
     async def _set_aside(self, reason: str) -> None:
         try:

@@ -21,7 +21,7 @@ from bot.names import default_socket
 from bot.problem import LOCALES
 from bot.runner import Runner, events_file
 from bot.server import HttpServer, PortTaken
-from bot.session import Report, Session, SessionError
+from bot.session import Session, SessionError
 from bot.text import Catalogue
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -100,7 +100,6 @@ async def serve(settings: BotSettings) -> BotExit:
         return error.exit
     try:
         log.attach(events_file(session.folder))
-        _tell(log, session.reports)
         metrics = BotMetrics(settings.client_id, VERSION)
         runner = Runner(settings, session, log, metrics, say)
         stopper = asyncio.create_task(_pass_on(stop, heard, runner))
@@ -141,10 +140,3 @@ async def _pass_on(stop: asyncio.Event, heard: list[str], runner: Runner) -> Non
 def _refuse(log: EventLog, say: Catalogue, key: str, **values: object) -> None:
     hints = {"hint": say(f"server.{key}_hint"), "fix": say(f"server.{key}_fix")}
     log.emit(EventName.BOT_INIT, Level.ERROR, key, {**values, **hints})
-
-
-def _tell(log: EventLog, reports: list[Report]) -> None:
-    while reports:
-        report = reports.pop(0)
-        fields = {"kind": report.kind, "path": str(report.path), "detail": report.detail}
-        log.emit(EventName.STORAGE_WARNING, Level.WARNING, f"session_report_{report.kind}", fields)

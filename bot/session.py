@@ -5,6 +5,7 @@ lock          profile/      the browser's user-data dir
 marker.json   mirror.json   ballast       what a full disk gives back so that the mirror can still be written
 generations/  aside/        events/       episode.json   secrets/
 incoming-*/   a session on its way in (`bot volume import`)
+running       there while a browser is open, or was killed
 ```
 
 Nothing here deletes a session: what is over or damaged is moved to aside/, of which a bounded number is kept. Moves
@@ -30,6 +31,7 @@ from bot.lock import VolumeLock
 from bot.marker import Marker, Stage
 from bot.preflight import SessionError as SessionError  # noqa: PLC0414  ours to the outside
 from bot.preflight import session_error
+from bot.verdict import Ruling
 
 _BALLAST_BYTES = 1024**2
 _ASIDE_KEPT = 3
@@ -49,7 +51,10 @@ _SINGLETONS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """`present`: there is a session that no logout has ended. `ended`: why the last one ended, while there is none."""
+    """`present`: there is a session that no logout has ended. `ended`: why the last one ended, while there is none.
+
+    `ruling`: who caused that. `stage`: the marker's word.
+    """
 
     present: bool
     paired_at: datetime | None = None
@@ -57,6 +62,8 @@ class SessionInfo:
     browser_version: str | None = None
     last_ready_at: datetime | None = None
     ended: str | None = None
+    ruling: Ruling | None = None
+    stage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ class Session:
         self._marker = Marker()
         self._mirrored: dict[str, str] | None = None
         self._was_ready = False
+        self._running = folder / "running"
+        self.stopped_cleanly: bool | None = None  # None: nothing ran here before
 
     @classmethod
     def open(cls, folder: Path, client_id: str) -> Session:
@@ -163,10 +172,20 @@ class Session:
         with suppress(OSError):
             self._generations.clear_tried()
 
-    def mark_logged_out(self, reason: str) -> None:
+    def browser_starts(self) -> None:
+        """Best effort: what is lost is one line of evidence."""
+        with suppress(OSError):
+            durable.write_file(self._running, b"")
+
+    def browser_closed(self) -> None:
+        """By itself, and its storage is written."""
+        with suppress(OSError):
+            self._running.unlink(missing_ok=True)
+
+    def mark_logged_out(self, reason: str, ruling: Ruling | None = None) -> None:
         """The session is over: said before its files move, so that a crash in between is harmless.
 
-        Raises SessionError.
+        `ruling`: who caused it. Raises SessionError.
         """
         entries = self._read_mirror()
         self._was_ready = False
@@ -176,6 +195,8 @@ class Session:
                 browser_version=self._marker.browser_version,
                 logged_out_at=_now(),
                 logout_reason=reason,
+                verdict=ruling.verdict if ruling else None,
+                evidence=ruling.evidence if ruling else (),
                 dead_keys=mirror.keys_fingerprint(entries) if entries else None,
                 pending_aside=reason,
             )
@@ -284,6 +305,7 @@ class Session:
     def _take_stock(self) -> None:
         """Reads the marker, finishes what a crash interrupted, and makes what is missing."""
         self.created = not self.profile.exists() and not self._marker_file.exists()
+        self.stopped_cleanly = None if self.created else not self._running.exists()
         self._marker = self._read_marker()
         self._generations.prune()
         if self._marker.pending_aside is not None:
@@ -432,8 +454,22 @@ def _living(entries: dict[str, str] | None, known: Marker) -> dict[str, str] | N
 
 def _info(known: Marker, living: dict[str, str] | None) -> SessionInfo:
     if known.stage not in (Stage.PAIRED, Stage.READY) and living is None:
-        return SessionInfo(False, browser_version=known.browser_version, ended=known.logout_reason)
-    return SessionInfo(True, known.paired_at, known.phone_masked, known.browser_version, known.last_ready_at)
+        ruling = Ruling(known.verdict, known.evidence) if known.verdict else None
+        return SessionInfo(
+            False,
+            browser_version=known.browser_version,
+            ended=known.logout_reason,
+            ruling=ruling,
+            stage=known.stage,
+        )
+    return SessionInfo(
+        True,
+        known.paired_at,
+        known.phone_masked,
+        known.browser_version,
+        known.last_ready_at,
+        stage=known.stage,
+    )
 
 
 def _now() -> datetime:

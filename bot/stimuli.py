@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.contract import BotExit, EventName, Level, QrCause, State
+from bot.contract import BotExit, Ending, EventName, Level, QrCause, State
 from bot.signals import Belief
 
 # --- events: what happened ------------------------------------------------------------------------------
@@ -177,12 +177,16 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """One line of the event log. `key`: of the catalogue's section [event]; `fields` also fill its places."""
+    """One line of the event log. `key`: of the catalogue's section [event]; `fields` also fill its places.
+
+    `ending`: the line tells of a session's end, and a verdict goes into it, with the evidence for it.
+    """
 
     name: EventName
     level: Level
     key: str
     fields: Mapping[str, object] = field(default_factory=dict)
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from bot.contract import (
     RestartReason,
     RestoreEnd,
     State,
+    Verdict,
 )
 from bot.lifecycle import TRANSITIONS
 from bot.metrics import BotMetrics
@@ -77,6 +78,8 @@ def _bot() -> Iterator[str]:
     yield from table(("`how`", "Meaning"), _named(ReconnectHow, words.HOWS))
     yield "`cause` of WHATSAPP_QR, and of `whatsapp_bot_qr_requests_total`:\n"
     yield from table(("`cause`", "Meaning"), _named(QrCause, words.CAUSES))
+    yield words.VERDICTS_INTRO
+    yield from table(("`verdict`", "Meaning"), _named(Verdict, words.VERDICTS))
     yield "## States\n"
     yield words.STATES_INTRO
     yield from table(("State", "Meaning", "Permanent", "`user_action`", "Next"), _states())

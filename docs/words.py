@@ -11,6 +11,7 @@ from bot.contract import (
     RestartReason,
     RestoreEnd,
     State,
+    Verdict,
 )
 
 BOT_INTRO = """# A single bot
@@ -101,6 +102,20 @@ CAUSES = {
     QrCause.SESSION_LOST: "lost on our side: alarm",
 }
 
+VERDICTS_INTRO = """`verdict` of WHATSAPP_LOGOUT, WHATSAPP_BANNED and SESSION_LOST, of the WHATSAPP_QRs that follow, and of the status:
+whose doing it was. `evidence` holds what speaks for it, what decided first: signals of the page, the marker, the disk, how the browser
+and the bot ended before.
+"""
+
+VERDICTS = {
+    Verdict.PHONE: "unlinked on the phone: WhatsApp's own logout address says so",
+    Verdict.OWN_COMMAND: "unlinked by our own `logout`",
+    Verdict.ACCOUNT: "the account is banned, blocked or locked",
+    Verdict.STORAGE: "our side: the disk was full, refused or damaged something, or a browser was killed for want of memory",
+    Verdict.DOWNGRADE: "our side: an older browser met the profile of a newer one",
+    Verdict.UNKNOWN: "our side, as no phone did it; nothing that was seen explains it",
+}
+
 STATES_INTRO = """A permanent state is never left by retrying: a person acts (`ctl reload`, a restart), or the page itself shows that it is over.
 """
 
@@ -141,7 +156,7 @@ HTTP = """| Path | |
 |---|---|
 | `/metrics` | Prometheus text |
 | `/healthz` | 200 while the bot's loop and its page answer, else 503. It never asks whether anybody is logged in |
-| `/status` | JSON without secrets: `state`, `since`, `permanent`, `user_action`, `session_present`, `phone` (masked), `counters`, `signals`, `qr`, `reconnect`, `last_events` |
+| `/status` | JSON without secrets: `state`, `since`, `permanent`, `user_action`, `session_present`, `phone` (masked), `counters`, `signals`, `qr`, `verdict`, `reconnect`, `last_events` |
 """
 
 EXITS = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bot import stimuli as s
 from bot.contract import (
     DisconnectReason,
+    Ending,
     EventName,
     Level,
     QrCause,
@@ -21,7 +22,6 @@ from bot.lifecycle.repair import Repair
 from bot.lifecycle.window import Window
 from bot.signals import Belief, Kind, LogoutReason
 
-_OWN = "own_command"  # why a session ended, beside the names of LogoutReason
 _MOST_ASKED = 9  # a volume that offers copies without end does not hold a person off for ever
 
 
@@ -40,6 +40,7 @@ class Loss:
     def __init__(self, core: Core, window: Window, qr: Qr, repair: Repair) -> None:
         self._core, self._window, self._qr, self._repair = core, window, qr, repair
         self.ladder = Ladder()
+        self._signals: list[str] = []  # of the look at the page that began the climb
         self._refused: s.SetAside | None = None
 
     # --- what the page says ------------------------------------------------------------------------------
@@ -53,7 +54,7 @@ class Loss:
 
     def unlinked(self, belief: Belief) -> None:
         if self._core.owns_session:
-            self._log_out(_OWN if self._core.unlinking else str(LogoutReason.PHONE), belief)
+            self._log_out(Ending.OWN_COMMAND if self._core.unlinking else Ending.PHONE, belief)
         else:
             self._qr.wait_for_scan(belief)
 
@@ -62,7 +63,7 @@ class Loss:
             self._qr.wait_for_scan(belief)
             return
         if self._core.unlinking:
-            self._log_out(_OWN, belief)
+            self._log_out(Ending.OWN_COMMAND, belief)
             return
         if belief.logout_reason is LogoutReason.STORAGE:
             self._core.emit(
@@ -78,13 +79,13 @@ class Loss:
         if core.belief is None or core.belief.kind is not Kind.NEEDS_QR or not core.owns_session:
             return
         if core.unlinking:
-            self._log_out(_OWN, core.belief)
+            self._log_out(Ending.OWN_COMMAND, core.belief)
         else:
             self._climb(core.belief)
 
     # --- a logout ----------------------------------------------------------------------------------------
 
-    def _log_out(self, reason: str, belief: Belief) -> None:
+    def _log_out(self, ending: Ending, belief: Belief) -> None:
         core = self._core
         self._fail()
         self.ladder = Ladder()
@@ -101,10 +102,11 @@ class Loss:
             EventName.WHATSAPP_LOGOUT,
             Level.WARNING,
             "logout",
-            {"reason": reason, "session": "absent", "newQrInSeconds": wait},
+            {"reason": ending.value, "session": "absent", "newQrInSeconds": wait, "evidence": evidence},
+            ending,
         )
         self._window.count_restart(RestartReason.LOGOUT)
-        self._window.close(s.MarkLoggedOut(reason), s.SetAside("logout"), told)
+        self._window.close(s.MarkLoggedOut(ending.value), s.SetAside("logout"), told)
         core.after(Due.LAUNCH, wait)
 
     @property
@@ -129,7 +131,7 @@ class Loss:
         """The page took the order and shows no proof of it: without any second sign the session is kept."""
         core = self._core
         if core.belief is not None and core.belief.kind is Kind.NEEDS_QR:
-            self._log_out(_OWN, core.belief)
+            self._log_out(Ending.OWN_COMMAND, core.belief)
         else:
             core.end_unlinking()
 
@@ -139,7 +141,8 @@ class Loss:
         """The page asks for a scan and nothing proves a logout: what we kept is tried before a person is asked."""
         core, ladder = self._core, self.ladder
         self._fail()
-        self._repair.drop(DisconnectReason.SESSION_LOST, core.now, evidence=list(belief.evidence))
+        self._signals = list(belief.evidence)
+        self._repair.drop(DisconnectReason.SESSION_LOST, core.now, evidence=self._signals)
         assert core.outage is not None
         core.outage.how = ReconnectHow.RELAUNCH
         mirror_helps = not ladder.mirror_tried and (self._window.keys_seen or not self._window.with_mirror)
@@ -150,7 +153,7 @@ class Loss:
             self._window.close()
             self._ask_for_generation()
         else:
-            self._give_up(list(belief.evidence))
+            self._give_up()
 
     def _fail(self) -> None:
         """What was tried last did not bring the session back."""
@@ -194,13 +197,12 @@ class Loss:
             self._try_mirror()
             self._start_anew()
         else:
-            self._give_up([])
+            self._give_up()
 
-    def _give_up(self, evidence: list[str]) -> None:
+    def _give_up(self) -> None:
         core = self._core
-        core.emit(
-            EventName.SESSION_LOST, Level.ERROR, "session_lost", evidence=evidence or None, session="absent"
-        )
+        fields = {"session": "absent", "evidence": self._signals}
+        core.do(s.Emit(EventName.SESSION_LOST, Level.ERROR, "session_lost", fields, Ending.LOST))
         core.owns_session = False
         core.outage = None
         self._qr.begin_anew(QrCause.SESSION_LOST)

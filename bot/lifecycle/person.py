@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import stimuli as s
-from bot.contract import DisconnectReason, EventName, Level, State
+from bot.contract import DisconnectReason, Ending, EventName, Level, State
 from bot.lifecycle.core import Core, Due
 from bot.lifecycle.repair import Repair
 from bot.signals import Belief, Kind, LogoutReason
@@ -57,4 +57,9 @@ class Person:
         self._repair.announce(reason, core.now, session=core.session, evidence=list(belief.evidence))
         core.enter(state)
         key = "account_locked" if belief.logout_reason is LogoutReason.LOCKED else state.value.lower()
-        core.emit(name, Level.ERROR, key, session=core.session, userAction=state.user_action.value)
+        fields = {
+            "session": core.session,
+            "userAction": state.user_action.value,
+            "evidence": list(belief.evidence),
+        }
+        core.do(s.Emit(name, Level.ERROR, key, fields, Ending.ACCOUNT if state is State.BANNED else None))
