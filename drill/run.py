@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from drill import house, machine
 from drill.campaign import FULL, QUICK, campaign
@@ -48,7 +50,7 @@ def run(
     abilities: frozenset[Need],
     on_verdict: Callable[[Verdict], None],
 ) -> list[Verdict]:
-    """Raises Impossible when a subject cannot even be paired, NoPeer."""
+    """Raises Impossible when a subject cannot even be paired, NoPeer, KeyboardInterrupt."""
     if wanted.subject == "peer":
         install_peer()
     rounds = campaign(wanted.seed, wanted.rounds, faults, FULL if wanted.full else QUICK)
@@ -62,7 +64,19 @@ def run(
             limit=wanted.limit,
             abilities=abilities,
         )
-        return asyncio.run(house.run(plan, on_verdict))
+        try:
+            return asyncio.run(_heeding(house.run(plan, on_verdict)))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+async def _heeding(campaign_: Coroutine[Any, Any, list[Verdict]]) -> list[Verdict]:
+    """Ctrl-C and SIGTERM end the campaign's tasks in order: an exception out of nowhere would leave mounts behind."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await campaign_
 
 
 def install_peer() -> None:

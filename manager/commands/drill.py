@@ -101,7 +101,6 @@ def _campaign(report: Report, given: dict[str, Any], as_json: bool) -> Exit:
     from drill import run  # noqa: PLC0415
     from drill.subject import Impossible  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, _interrupt)
     wanted = run.Wanted(
         subject=given["subject"],
         rounds=given["rounds"] or _ROUNDS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bot import processes
 from drill import house
 from drill.campaign import campaign
 from drill.faults import Fault, Need
@@ -75,6 +77,22 @@ async def test_a_lost_session_is_caught(tmp_path: Path) -> None:
     assert '"unexplained": true' in (kept / "log.jsonl").read_text()
     assert "profile" in (kept / "volume.txt").read_text()
     assert list((tmp_path / "work" / "bot1").glob("session")) == []
+
+
+def test_an_interrupted_drill_leaves_nothing_behind(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "manager", "drill", "--faults", "freeze", "--rounds", "40", "--keep", str(tmp_path)],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    next(line for line in process.stdout if "freeze" in line)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+    assert [
+        pid for pid in processes.all_pids() if str(tmp_path) in " ".join(processes.command_line(pid))
+    ] == []
+    assert list(tmp_path.glob("oturum-drill-*")) == []
 
 
 def test_a_power_cut_after_paired_was_reported_keeps_the_session(tmp_path: Path) -> None:
