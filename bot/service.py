@@ -85,11 +85,12 @@ async def serve(settings: BotSettings) -> BotExit:
         loop.add_signal_handler(number, hear, number)
     say = Catalogue(LOCALES, settings.language)
     log = EventLog(settings.client_id, say)
+    sandbox = settings.browser.sandbox
     log.emit(
         EventName.STARTUP,
-        Level.INFO,
-        "startup",
-        {"clientId": settings.client_id, "version": VERSION, "sandbox": settings.browser.sandbox},
+        Level.INFO if sandbox else Level.WARNING,
+        "startup" if sandbox else "startup_unsandboxed",
+        {"clientId": settings.client_id, "version": VERSION, "sandbox": sandbox},
     )
     try:
         session = Session.open(Path(settings.session_dir), settings.client_id)
