@@ -85,13 +85,11 @@ async def serve(settings: BotSettings) -> BotExit:
         loop.add_signal_handler(number, hear, number)
     say = Catalogue(LOCALES, settings.language)
     log = EventLog(settings.client_id, say)
-    sandbox = settings.browser.sandbox
-    log.emit(
-        EventName.STARTUP,
-        Level.INFO if sandbox else Level.WARNING,
-        "startup" if sandbox else "startup_unsandboxed",
-        {"clientId": settings.client_id, "version": VERSION, "sandbox": sandbox},
-    )
+    fields = {"clientId": settings.client_id, "version": VERSION, "sandbox": settings.browser.sandbox}
+    if settings.browser.sandbox:
+        log.emit(EventName.STARTUP, Level.INFO, "startup", fields)
+    else:
+        log.emit(EventName.STARTUP, Level.WARNING, "startup_unsandboxed", fields)
     try:
         session = Session.open(Path(settings.session_dir), settings.client_id)
     except SessionError as error:
