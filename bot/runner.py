@@ -10,7 +10,6 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,9 +20,9 @@ from bot import stimuli as s
 from bot.browser import Browser, BrowserError, NavigationError, ProbeError
 from bot.contract import BotExit, BotSettings, EventName, Level, QrCause, State
 from bot.events import EventLog
+from bot.keeper import Keeper
 from bot.lifecycle import Lifecycle, Page
 from bot.metrics import BotMetrics
-from bot.problem import Problem
 from bot.session import Session
 from bot.signals import Snapshot, believe
 from bot.text import Catalogue
@@ -50,8 +49,6 @@ _SETTLED = (
 )
 _BRISK_SECONDS = 0.5
 _CLOSE_SECONDS = 12
-_GENERATION_SECONDS = 5
-_WARNING_PAUSE = 60
 EPISODE_FILE = "episode.json"
 
 
@@ -79,8 +76,8 @@ class Runner:
         self._watcher: asyncio.Task[None] | None = None
         self._look_now = asyncio.Event()
         self._closed_cleanly = False
-        self._storage_told: dict[str, float] = {}
         self.witness = Witness(session)
+        self.keeper = Keeper(session, log, say, self.witness, self.post)
         self._exit: BotExit | None = None
         self._episode_file = session.folder / EPISODE_FILE
         self._episode_requests = 0
@@ -91,7 +88,7 @@ class Runner:
         """Until a stop is asked for, or there can be no browser. Never leaves a browser behind."""
         operator = asyncio.create_task(self._operate())
         try:
-            self._tell_reports()
+            self.keeper.tell_reports()
             self.post(self._started())
             while self._exit is None:
                 self._handle(await self._next_event())
@@ -195,7 +192,7 @@ class Runner:
         elif isinstance(effect, s.SetAside | s.RestoreGeneration):
             self.post(s.StorageFailed(f"{note}: {error}"))
         else:
-            self._storage_warning(f"{note}: {error}")
+            self.keeper.warn(f"{note}: {error}")
 
     # --- quick effects ----------------------------------------------------------------------------------
 
@@ -216,10 +213,12 @@ class Runner:
                 if isinstance(effect, s.CloseEpisode):
                     episode.store(self._episode_file, None)
             case s.MarkPaired(wid):
-                self._mark(lambda: self.session.mark_paired(wid))
+                self.keeper.mark(lambda: self.session.mark_paired(wid))
+                self._show_session()
             case s.MarkReady():
                 version = self.browser.version if self.browser else None
-                self._mark(lambda: self.session.mark_ready(version))
+                self.keeper.mark(lambda: self.session.mark_ready(version))
+                self._show_session()
                 self.witness.ready()
 
     def _enter(self, old: State, new: State) -> None:
@@ -228,9 +227,12 @@ class Runner:
         self.metrics.enter(new)
         since = self.state_since.timestamp() if new is State.READY else 0
         self.metrics.set(self.metrics.connected_since, since)
-        self.metrics.set(self.metrics.session_present, float(self.lifecycle.owns_session))
+        self._show_session()
         fields = {"from": old.value, "to": new.value}
         self.log.emit(EventName.BOT_STATE, Level.INFO, "state", fields)
+
+    def _show_session(self) -> None:
+        self.metrics.set(self.metrics.session_present, float(self.lifecycle.owns_session))
 
     def _show_qr(self, text: str | None, number: int) -> None:
         self.qr_text, self.qr_number = text, number
@@ -242,38 +244,9 @@ class Runner:
             requests = self.metrics.value(s.Tally.QR_REQUESTS, cause.value)
             episode.store(self._episode_file, episode.Episode(cause, requests, number))
 
-    def _mark(self, write: Callable[[], object]) -> None:
-        try:
-            write()
-        except Problem as problem:
-            said = problem.say(self.say)
-            self.witness.refused(said.message)
-            self._storage_warning(said.message, said.hint, said.fix)
-        except OSError as error:
-            self._storage_warning(str(error))
-        self.metrics.set(self.metrics.session_present, float(self.lifecycle.owns_session))
-
-    def _storage_warning(self, problem: str, hint: str = "", fix: str = "") -> None:
-        """Said once a minute at most: a full disk meets every write."""
-        now = time.monotonic()
-        if now - self._storage_told.get(problem, -_WARNING_PAUSE) < _WARNING_PAUSE:
-            return
-        self._storage_told[problem] = now
-        fields = {"problem": problem} | {k: v for k, v in (("hint", hint), ("fix", fix)) if v}
-        self.log.emit(EventName.STORAGE_WARNING, Level.WARNING, "storage_warning", fields)
-
-    def _tell_reports(self) -> None:
-        while self.session.reports:
-            report = self.session.reports.pop(0)
-            if report.kind.startswith("damaged"):
-                self.witness.refused(f"{report.path.name}: {report.kind}")
-            fields = {"kind": report.kind, "path": str(report.path), "detail": report.detail}
-            key = f"session_report_{report.kind}"
-            self.log.emit(EventName.STORAGE_WARNING, Level.WARNING, key, fields)
-
     def _mirror(self, launch: int, dump: dict[str, str]) -> None:
         if launch == self._launch:
-            self._mark(lambda: self.session.store_mirror(dump))
+            self.keeper.mark(lambda: self.session.store_mirror(dump))
 
     # --- effects that take time -------------------------------------------------------------------------
 
@@ -299,14 +272,14 @@ class Runner:
                 ok = await self._ask_page(self._open_browser().unlink())
                 self.post(s.Unlinked(ok), self._launch)
             case s.MarkLoggedOut(reason):
-                ruling = self.witness.ruling
-                await asyncio.to_thread(self._mark, lambda: self.session.mark_logged_out(reason, ruling))
+                await self.keeper.mark_logged_out(reason)
+                self._show_session()
             case s.SetAside(reason):
-                await self._set_aside(reason)
+                await self.keeper.set_aside(reason)
             case s.RestoreGeneration(reason):
-                await self._restore_generation(reason)
-            case s.TakeGeneration():
-                await self._take_generation()
+                await self.keeper.restore(reason)
+            case s.TakeGeneration() if self._closed_cleanly:
+                await self.keeper.take_generation()
             case s.Exit(code):
                 self._exit = code
                 self.post(s.Tick())
@@ -328,7 +301,7 @@ class Runner:
         info = self.session.info()
         mirror = await asyncio.to_thread(self.session.load_mirror)
         await asyncio.to_thread(self.session.sweep)
-        self._tell_reports()
+        self.keeper.tell_reports()
         await asyncio.to_thread(self.session.browser_starts)
         self.browser = Browser(
             self.settings,
@@ -412,32 +385,6 @@ class Runner:
                 self._closed_cleanly = bool(await browser.close())
         if self._closed_cleanly:
             self.session.browser_closed()
-
-    async def _set_aside(self, reason: str) -> None:
-        try:
-            await asyncio.to_thread(self.session.set_aside, reason)
-        except Problem as problem:
-            said = problem.say(self.say)
-            self.post(s.StorageFailed(said.message, said.hint, said.fix))
-        except OSError as error:
-            self.post(s.StorageFailed(str(error)))
-
-    async def _restore_generation(self, reason: str) -> None:
-        try:
-            result = await asyncio.to_thread(self.session.restore_generation, reason)
-        except Problem as problem:
-            # The copy is as good as before: a person makes room, nobody is asked for a scan.
-            said = problem.say(self.say)
-            self.post(s.StorageFailed(said.message, said.hint, said.fix))
-        else:
-            self.post(s.Restored(s.Restore(result.outcome.value.lower()), result.number))
-
-    async def _take_generation(self) -> None:
-        if not self._closed_cleanly:
-            return
-        with suppress(TimeoutError, Problem, OSError):
-            async with asyncio.timeout(_GENERATION_SECONDS):
-                await asyncio.to_thread(self.session.take_generation)
 
 
 def _next_cause(ended: str | None) -> QrCause:

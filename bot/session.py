@@ -15,64 +15,26 @@ that take several steps are written in the marker before they begin, and finishe
 from __future__ import annotations
 
 import errno
-import shutil
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot import durable, marker, mirror, preflight, processes
+from bot import durable, marker, mirror, preflight, sessioninfo
 from bot.archive import MIRROR, PARTS, Fingerprint, Manifest
 from bot.contract import mask_phone
-from bot.generations import GenerationResult, Generations, RestoreOutcome, RestoreResult, is_content
+from bot.generations import GenerationResult, RestoreOutcome, RestoreResult, is_content
 from bot.lock import VolumeLock
 from bot.marker import Marker, Stage
+from bot.moves import INCOMING as INCOMING  # noqa: PLC0414  ours to the outside
+from bot.moves import Moves, Report, is_empty
 from bot.preflight import SessionError as SessionError  # noqa: PLC0414  ours to the outside
 from bot.preflight import session_error
+from bot.sessioninfo import SessionInfo
 from bot.verdict import Ruling
 
 _BALLAST_BYTES = 1024**2
-_ASIDE_KEPT = 3
-_ASIDE_BYTES = 512 * 1024**2
-_LEFTOVER_PATIENCE = 2.0
-_CACHES = (
-    "Cache",
-    "Code Cache",
-    "GPUCache",
-    "DawnGraphiteCache",
-    "DawnWebGPUCache",
-    "Service Worker/CacheStorage",
-)
-INCOMING = "incoming-"
-_SINGLETONS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
-
-
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
-    """`present`: there is a session that no logout has ended. `ended`: why the last one ended, while there is none.
-
-    `ruling`: who caused that. `stage`: the marker's word.
-    """
-
-    present: bool
-    paired_at: datetime | None = None
-    phone_masked: str | None = None
-    browser_version: str | None = None
-    last_ready_at: datetime | None = None
-    ended: str | None = None
-    ruling: Ruling | None = None
-    stage: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Something found and dealt with that people should hear of. `kind` names it: damaged_marker, leftover_browser…"""
-
-    kind: str
-    path: Path
-    detail: str = ""
 
 
 class Session:
@@ -85,11 +47,11 @@ class Session:
         self.reports: list[Report] = []
         self.created = False
         self._lock = lock
-        self._marker_file = folder / "marker.json"
-        self._mirror_file = folder / "mirror.json"
+        self._moves = moves = Moves(folder)
+        self._marker_file = moves.marker_file
+        self._mirror_file = moves.mirror_file
         self._ballast = folder / "ballast"
-        self._restoring = folder / "profile.restoring"
-        self._generations = Generations(folder / "generations")
+        self._generations = moves.generations
         self._marker = Marker()
         self._mirrored: dict[str, str] | None = None
         self._was_ready = False
@@ -113,14 +75,14 @@ class Session:
     def peek(folder: Path) -> SessionInfo:
         """What a volume says without its lock, be it in use or not; nothing is changed. Raises OSError."""
         try:
-            known = marker.load(folder / "marker.json") or _guess(folder / "profile")
+            known = marker.load(folder / "marker.json") or sessioninfo.guess(folder / "profile")
         except marker.Unreadable:
-            known = _guess(folder / "profile")
+            known = sessioninfo.guess(folder / "profile")
         try:
             entries = mirror.load(folder / "mirror.json")
         except mirror.Unreadable:
             entries = None
-        return _info(known, _living(entries, known))
+        return sessioninfo.info(known, sessioninfo.living(entries, known))
 
     def close(self) -> None:
         self._lock.release()
@@ -128,7 +90,7 @@ class Session:
     # --- what is there ----------------------------------------------------------------------------------
 
     def info(self) -> SessionInfo:
-        return _info(self._marker, self._living_mirror())
+        return sessioninfo.info(self._marker, self._living_mirror())
 
     def load_mirror(self) -> dict[str, str] | None:
         """What the page's localStorage must hold before its scripts run; None of a session that a logout ended."""
@@ -210,9 +172,9 @@ class Session:
             self._marker.pending_aside is None
         ):  # a full disk refused it: files that are gone must be no session
             self.mark_logged_out(reason)
-        moved: list[Path] = []
-        self._write(lambda: moved.extend(self._finish_aside(reason)))
-        return moved[0] if moved else None
+        moved: list[Path | None] = []
+        self._write(lambda: moved.append(self._finish_aside(reason)))
+        return moved[0]
 
     def take_generation(self) -> GenerationResult:
         """A copy of a session that was READY in this run. Raises SessionError."""
@@ -251,7 +213,7 @@ class Session:
         afterwards. The caller has made sure that no session is here. Raises SessionError.
         """
         try:
-            if not _is_empty(self.profile) or self._mirror_file.exists() or self._generations.numbers():
+            if not is_empty(self.profile) or self._mirror_file.exists() or self._generations.numbers():
                 self._finish_aside(manifest.source)
             number = self._generations.adopt(
                 staged, manifest.taken_at, manifest.browser_version, dict(manifest.files)
@@ -278,27 +240,8 @@ class Session:
         return files
 
     def sweep(self) -> None:
-        """Ends browsers that outlived their bot and removes their locks: what holds our lock may do so.
-
-        With them goes what an import that was cut short has left.
-        """
-        leftovers = [
-            pid
-            for pid in processes.all_pids()
-            if processes.uses_profile(pid, self.profile) and processes.is_main_browser(pid)
-        ]
-        if leftovers:
-            processes.send(leftovers, signal.SIGCONT)  # a stopped one never hears SIGTERM
-            alive = processes.end(leftovers, patience=_LEFTOVER_PATIENCE)
-            detail = " ".join(str(pid) for pid in leftovers)
-            self.reports.append(
-                Report("unkillable_browser" if alive else "leftover_browser", self.profile, detail)
-            )
-        for name in _SINGLETONS:
-            with suppress(OSError):
-                (self.profile / name).unlink(missing_ok=True)
-        for left in self.folder.glob(f"{INCOMING}*"):
-            durable.remove_tree(left)
+        """Before a browser uses the profile: what an earlier one left goes."""
+        self.reports += self._moves.sweep()
 
     # --- inside ------------------------------------------------------------------------------------------
 
@@ -314,7 +257,7 @@ class Session:
         if self._marker.pending_restore is not None:
             self.reports.append(Report("finished_restore", self.profile, str(self._marker.pending_restore)))
             self._finish_restore(self._marker.pending_restore, "interrupted")
-        durable.remove_tree(self._restoring)
+        durable.remove_tree(self._moves.restoring)
         self._mirrored = self._read_mirror(report=True)
         self.profile.mkdir(mode=0o700, exist_ok=True)
         with suppress(OSError):
@@ -343,11 +286,11 @@ class Session:
 
     def _read_marker(self) -> Marker:
         try:
-            return marker.load(self._marker_file) or _guess(self.profile)
+            return marker.load(self._marker_file) or sessioninfo.guess(self.profile)
         except marker.Unreadable as error:
             self.reports.append(Report("damaged_marker", self._marker_file, str(error)))
             durable.move(self._marker_file, self._marker_file.with_suffix(".damaged"))
-            return _guess(self.profile)
+            return sessioninfo.guess(self.profile)
 
     def _read_mirror(self, *, report: bool = False) -> dict[str, str] | None:
         try:
@@ -358,7 +301,7 @@ class Session:
             return None
 
     def _living_mirror(self) -> dict[str, str] | None:
-        return _living(self._read_mirror(), self._marker)
+        return sessioninfo.living(self._read_mirror(), self._marker)
 
     def _remember(self, known: Marker) -> None:
         self._write(lambda: marker.store(self._marker_file, known))
@@ -380,9 +323,9 @@ class Session:
     def _put_back(self, number: int, reason: str, known: Marker) -> RestoreResult:
         """`known`: what the volume says from the moment on from which the generation counts."""
         try:
-            durable.remove_tree(self._restoring)
-            if not self._generations.copy_to(number, self._restoring):
-                durable.remove_tree(self._restoring)
+            durable.remove_tree(self._moves.restoring)
+            if not self._generations.copy_to(number, self._moves.restoring):
+                durable.remove_tree(self._moves.restoring)
                 return RestoreResult(RestoreOutcome.DAMAGED, number)
             self._remember(replace(known, pending_restore=number))
             aside = self._finish_restore(number, reason)
@@ -391,101 +334,16 @@ class Session:
             raise session_error(error, self.folder, self.client_id) from error
         return RestoreResult(RestoreOutcome.RESTORED, number, aside)
 
-    def _finish_aside(self, reason: str) -> list[Path]:
-        target = self._aside_folder(reason)
-        parts = (self.profile, self._mirror_file, self._generations.folder)
-        found = [path for path in parts if path.exists() and not _is_empty(path)]
-        for path in found:
-            _make_aside(target)
-            durable.move(path, target / path.name)
-        _drop_caches(target / self.profile.name)
+    def _finish_aside(self, reason: str) -> Path | None:
         self._mirrored = None
-        self.profile.mkdir(mode=0o700, exist_ok=True)
-        self._marker = replace(self._marker, pending_aside=None)
-        marker.store(self._marker_file, self._marker)
-        self._prune_aside()
-        return [target] if found else []
+        self._marker, moved = self._moves.finish_aside(self._marker, reason)
+        return moved
 
     def _finish_restore(self, number: int, reason: str) -> Path | None:
-        aside = None
-        if self._restoring.exists():
-            if self.profile.exists() and not _is_empty(self.profile):
-                aside = self._aside_folder(reason)
-                _make_aside(aside)
-                durable.move(self.profile, aside / self.profile.name)
-                _drop_caches(aside / self.profile.name)
-            else:
-                durable.remove_tree(self.profile)
-            durable.move(self._restoring, self.profile)
-        kept = self._generations.mirror_of(number)
-        if kept is not None:
-            durable.write_file(self._mirror_file, kept)
         self._mirrored = None
-        self._marker = replace(self._marker, pending_restore=None)
-        marker.store(self._marker_file, self._marker)
-        self._prune_aside()
+        self._marker, aside = self._moves.finish_restore(self._marker, number, reason)
         return aside
-
-    def _aside_folder(self, reason: str) -> Path:
-        stem = f"{_now():%Y%m%dT%H%M%S.%fZ}-{reason}"
-        return self.folder / "aside" / stem
-
-    def _prune_aside(self) -> None:
-        """Newest first, as many as the number and the bytes allow; always the newest."""
-        folder = self.folder / "aside"
-        total = 0
-        newest_first = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
-        for older, path in enumerate(newest_first):
-            total += sum(each.stat().st_size for each in durable.files_below(path))
-            if older and (older >= _ASIDE_KEPT or total > _ASIDE_BYTES):
-                durable.remove_tree(path)
-
-
-def _guess(profile: Path) -> Marker:
-    """Without a readable word of ours a profile counts as a session: a QR too late beats a session thrown away."""
-    return Marker(Stage.PAIRED) if (profile / "Default").is_dir() else Marker()
-
-
-def _living(entries: dict[str, str] | None, known: Marker) -> dict[str, str] | None:
-    if entries is None or mirror.keys_fingerprint(entries) == known.dead_keys:
-        return None
-    return entries
-
-
-def _info(known: Marker, living: dict[str, str] | None) -> SessionInfo:
-    if known.stage not in (Stage.PAIRED, Stage.READY) and living is None:
-        ruling = Ruling(known.verdict, known.evidence) if known.verdict else None
-        return SessionInfo(
-            False,
-            browser_version=known.browser_version,
-            ended=known.logout_reason,
-            ruling=ruling,
-            stage=known.stage,
-        )
-    return SessionInfo(
-        True,
-        known.paired_at,
-        known.phone_masked,
-        known.browser_version,
-        known.last_ready_at,
-        stage=known.stage,
-    )
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _make_aside(folder: Path) -> None:
-    if not folder.exists():
-        folder.mkdir(mode=0o700, parents=True)
-        durable.sync_folder(folder.parent)
-
-
-def _is_empty(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
-
-
-def _drop_caches(profile: Path) -> None:
-    for name in _CACHES:
-        shutil.rmtree(profile / "Default" / name, ignore_errors=True)
