@@ -1,4 +1,8 @@
-"""Copies of a session that reached READY, taken while no browser runs, and put back when the session is damaged.
+"""Copies of a session, put back when the session is damaged.
+
+A copy of a session that was READY, closed or live, is good at once. One that is taken before a launch is a candidate:
+it becomes good when that start, or one from the copy itself, reaches READY. Good ones go first in a restore, and no
+candidate ever pushes one out.
 
 One generation is a folder `generations/<number>/` with the two folders of the profile that are the whole session
 (measured: Local Storage and IndexedDB), the mirror of that moment, and a manifest of every file's size and SHA-256.
@@ -9,6 +13,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,17 +25,45 @@ from bot.archive import MIRROR as _MIRROR
 from bot.archive import PARTS, Fingerprint
 
 KEPT = 3
-BUDGET_BYTES = 1024**3
+BUDGET_BYTES = 1024**3  # of all that are kept; one that is being copied comes on top until it is whole
 
+_LIVE_TRIES = 4
 _MANIFEST = "manifest.json"
+_GOOD = "good"
+_DOUBTED = (
+    "doubted"  # a candidate of a profile that a restore has replaced since: READY says nothing about it
+)
 _TRIED = "tried"
 _PINNED = "pinned"
 _PENDING = ".taking"
 
 
+class Moment(StrEnum):
+    """When a generation was taken."""
+
+    CLOSED = "closed"
+    LAUNCH = "launch"
+    LIVE = "live"
+    ADOPTED = "adopted"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """`moment` LIVE: copied under a running browser."""
+
+    taken_at: datetime
+    browser_version: str | None
+    moment: Moment = Moment.CLOSED
+
+
+_GOOD_AT_ONCE = (Moment.CLOSED, Moment.LIVE)
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationResult:
-    """`reason` says why none was taken: not_ready, no_profile, unchanged, no_space, damaged."""
+    """`reason` says why none was taken: not_ready, no_profile, no_mirror, unchanged, no_space, damaged, in_doubt,
+    interrupted, moving (the browser never stood still).
+    """
 
     taken: bool
     number: int | None = None
@@ -39,13 +73,15 @@ class GenerationResult:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What the manifest of one says. `tried`: put back since the session was READY last."""
+    """What the manifest of one says. `tried`: put back since the session was READY last. `good`: proven by READY."""
 
     number: int
     taken_at: datetime
     browser_version: str | None
     files: dict[str, Fingerprint]
     tried: bool
+    good: bool
+    moment: Moment
 
     @property
     def size(self) -> int:
@@ -87,44 +123,83 @@ class Generations:
     def path(self, number: int) -> Path:
         return self.folder / str(number)
 
+    def preferred(self) -> list[int]:
+        """Of the complete ones: the good ones newest first, then the candidates."""
+        return sorted(self.numbers(), key=lambda number: (self.is_good(number), number), reverse=True)
+
+    def is_good(self, number: int) -> bool:
+        return self._moment(number) in _GOOD_AT_ONCE or (self.path(number) / _GOOD).exists()
+
+    def candidate(self) -> int | None:
+        return next((number for number in self.numbers() if not self.is_good(number)), None)
+
+    def in_doubt(self) -> bool:
+        """One was put back since the session was READY last."""
+        return any((self.path(number) / _TRIED).exists() for number in self.numbers())
+
     def take(
-        self, profile: Path, mirror: Path, now: datetime, browser_version: str | None
+        self, profile: Path, mirror: Path, origin: Origin, interrupted: Callable[[], bool] = lambda: False
     ) -> GenerationResult:
-        """Copies the session of a closed `profile`. Raises OSError; then nothing is left behind."""
-        sources = [
-            path for part in PARTS for path in durable.files_below(profile / "Default" / part, is_content)
-        ]
-        if not sources:
+        """Copies the session of `profile`. Raises OSError; then nothing is left behind.
+
+        `interrupted` is asked before each file.
+        """
+        size = _size_of(_sources(profile))
+        if not size:
             return GenerationResult(False, reason="no_profile")
-        size = sum(path.stat().st_size for path in sources)
+        if self._unchanged(profile, mirror):
+            return GenerationResult(False, bytes=size, reason="unchanged")
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        if size > min(BUDGET_BYTES, shutil.disk_usage(self.folder).free // 3):
+        if size > self._room(origin.moment):
             return GenerationResult(False, bytes=size, reason="no_space")
         number = max(self.numbers(), default=0) + 1
         pending = self.folder / f"{number}{_PENDING}"
-        durable.remove_tree(pending)
         try:
-            files = {
-                str(path.relative_to(profile)): durable.copy_synced(path, pending / path.relative_to(profile))
-                for path in sources
-            }
-            if mirror.is_file():
-                files[_MIRROR] = durable.copy_synced(mirror, pending / _MIRROR)
-            if files == self._files(next(iter(self.numbers()), 0)):
+            reason, files = _copy(profile, mirror, pending, interrupted, live=origin.moment is Moment.LIVE)
+            if reason:
                 durable.remove_tree(pending)
-                return GenerationResult(False, bytes=size, reason="unchanged")
-            if not _agrees(pending, files):
-                durable.remove_tree(pending)
-                return GenerationResult(False, bytes=size, reason="damaged")
-            manifest = {"takenAt": now.isoformat(), "browserVersion": browser_version, "files": files}
-            durable.write_file(pending / _MANIFEST, json.dumps(manifest).encode())
-            durable.sync_tree(pending)
-            durable.move(pending, self.path(number))
+                return GenerationResult(False, bytes=size, reason=reason)
+            self._complete(pending, number, origin, files)
         except OSError:
             durable.remove_tree(pending)
             raise
         self.prune()
-        return GenerationResult(True, number, size)
+        return GenerationResult(True, number, sum(length for length, _ in files.values()))
+
+    def _unchanged(self, profile: Path, mirror: Path) -> bool:
+        """Whether the newest generation holds just this. Sizes first: content is only read where they agree."""
+        newest = next(iter(self.numbers()), 0)
+        known = self._files(newest)
+        now = {path.relative_to(profile).as_posix(): path for path in _sources(profile)}
+        if mirror.is_file():
+            now[_MIRROR] = mirror
+        try:
+            if known is None or {name: path.stat().st_size for name, path in now.items()} != {
+                name: size for name, (size, _) in known.items()
+            }:
+                return False
+            same = all(durable.fingerprint(path) == known[name] for name, path in now.items())
+        except FileNotFoundError:
+            return False
+        return same and self.intact(newest)
+
+    def _room(self, moment: Moment) -> int:
+        """Bytes that a new one may have. A candidate finds its place beside all the good ones."""
+        taken = 0
+        if moment is Moment.LAUNCH:
+            taken = sum(self._size(number) for number in self.numbers())
+        return min(BUDGET_BYTES - taken, shutil.disk_usage(self.folder).free // 3)
+
+    def _complete(self, folder: Path, number: int, origin: Origin, files: dict[str, Fingerprint]) -> None:
+        manifest = {
+            "takenAt": origin.taken_at.isoformat(),
+            "browserVersion": origin.browser_version,
+            "moment": origin.moment.value,
+            "files": files,
+        }
+        durable.write_file(folder / _MANIFEST, json.dumps(manifest).encode())
+        durable.sync_tree(folder)
+        durable.move(folder, self.path(number))
 
     def adopt(
         self, staged: Path, taken_at: datetime, version: str | None, files: dict[str, Fingerprint]
@@ -132,10 +207,7 @@ class Generations:
         """Makes a folder on the same file system, which holds just `files`, the newest generation. Raises OSError."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         number = max(self.numbers(), default=0) + 1
-        manifest = {"takenAt": taken_at.isoformat(), "browserVersion": version, "files": files}
-        durable.write_file(staged / _MANIFEST, json.dumps(manifest).encode())
-        durable.sync_tree(staged)
-        durable.move(staged, self.path(number))
+        self._complete(staged, number, Origin(taken_at, version, Moment.ADOPTED), files)
         return number
 
     def read(self, number: int) -> Generation | None:
@@ -149,7 +221,8 @@ class Generations:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         tried = (self.path(number) / _TRIED).exists()
-        return Generation(number, taken_at, raw.get("browserVersion"), files, tried)
+        good, moment = self.is_good(number), self._moment(number)
+        return Generation(number, taken_at, raw.get("browserVersion"), files, tried, good, moment)
 
     def intact(self, number: int) -> bool:
         """Whether its files are what its manifest says; reads them all."""
@@ -165,15 +238,29 @@ class Generations:
             (self.path(number) / _PINNED).unlink(missing_ok=True)
 
     def untried(self) -> int | None:
-        """The newest complete one that no restore has tried since the session was READY last."""
-        return next((each for each in self.numbers() if not (self.path(each) / _TRIED).exists()), None)
+        """The first of the preferred that no restore has tried since the session was READY last."""
+        return next((each for each in self.preferred() if not (self.path(each) / _TRIED).exists()), None)
 
     def mark_tried(self, number: int) -> None:
         durable.write_file(self.path(number) / _TRIED, b"")
 
-    def clear_tried(self) -> None:
+    def doubt_others(self, number: int) -> None:
+        """`number` is about to take the profile's place: what comes of it says nothing about other candidates."""
+        (self.path(number) / _DOUBTED).unlink(missing_ok=True)
+        for other in self.numbers():
+            if other != number and not self.is_good(other):
+                durable.write_file(self.path(other) / _DOUBTED, b"")
+
+    def proven(self) -> None:
+        """The session is READY: what the candidate was taken of works, and what was tried may be tried again."""
         for number in self.numbers():
+            if not self.is_good(number):
+                if (self.path(number) / _DOUBTED).exists():
+                    durable.remove_tree(self.path(number))
+                    continue
+                durable.write_file(self.path(number) / _GOOD, b"")
             (self.path(number) / _TRIED).unlink(missing_ok=True)
+        self.prune()
 
     def copy_to(self, number: int, profile: Path) -> bool:
         """Writes generation `number` as a new profile. False: its files are not what its manifest says."""
@@ -193,15 +280,38 @@ class Generations:
         return path.read_bytes() if path.is_file() else None
 
     def prune(self) -> None:
-        """Keeps the newest KEPT and a pinned one, and removes what an interrupted copy left."""
+        """Keeps the newest good ones, as many as KEPT and the budget allow, one candidate, and a pinned one.
+
+        Removes what an interrupted copy left. The newest good one always stays.
+        """
         if not self.folder.is_dir():
             return
-        for number in self.numbers()[KEPT:]:
-            if not (self.path(number) / _PINNED).exists():
-                durable.remove_tree(self.path(number))
+        good = [number for number in self.numbers() if self.is_good(number)]
+        candidates = [number for number in self.numbers() if number not in good]
+        total = 0
+        for place, number in enumerate(good):
+            total += self._size(number)
+            if place and (place >= KEPT or total > BUDGET_BYTES):
+                self._drop(number)
+        for number in candidates[1:]:
+            self._drop(number)
         for each in self.folder.iterdir():
             if not (each.name.isdigit() and (each / _MANIFEST).is_file()):
                 durable.remove_tree(each)
+
+    def _drop(self, number: int) -> None:
+        if not (self.path(number) / _PINNED).exists():
+            durable.remove_tree(self.path(number))
+
+    def _size(self, number: int) -> int:
+        return sum(size for size, _ in (self._files(number) or {}).values())
+
+    def _moment(self, number: int) -> Moment:
+        """Of one whose manifest does not say: closed, as all were once."""
+        try:
+            return Moment(json.loads((self.path(number) / _MANIFEST).read_bytes())["moment"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return Moment.CLOSED
 
     def _files(self, number: int) -> dict[str, Fingerprint] | None:
         try:
@@ -221,3 +331,51 @@ def _agrees(folder: Path, files: dict[str, Fingerprint]) -> bool:
         return all(durable.fingerprint(folder / name) == expected for name, expected in files.items())
     except OSError:
         return False
+
+
+def _sources(profile: Path) -> list[Path]:
+    return [path for part in PARTS for path in durable.files_below(profile / "Default" / part, is_content)]
+
+
+def _size_of(paths: Iterable[Path]) -> int:
+    total = 0
+    for path in paths:
+        with suppress(FileNotFoundError):  # a browser at work replaces its files
+            total += path.stat().st_size
+    return total
+
+
+def _copy(
+    profile: Path, mirror: Path, target: Path, interrupted: Callable[[], bool], *, live: bool
+) -> tuple[str, dict[str, Fingerprint]]:
+    """Why there is no copy ("" when there is one), and its files, read again. Raises OSError."""
+    for _ in range(_LIVE_TRIES if live else 1):
+        durable.remove_tree(target)
+        before = _outline(profile)
+        files: dict[str, Fingerprint] = {}
+        try:
+            for path in _sources(profile):
+                if interrupted():
+                    return "interrupted", {}
+                name = path.relative_to(profile)
+                files[name.as_posix()] = durable.copy_synced(path, target / name)
+            if mirror.is_file():
+                files[_MIRROR] = durable.copy_synced(mirror, target / _MIRROR)
+        except FileNotFoundError:
+            if not live:
+                raise
+            continue
+        if live and _outline(profile) != before:
+            continue
+        return ("" if _agrees(target, files) else "damaged"), files
+    return "moving", {}
+
+
+def _outline(profile: Path) -> dict[str, tuple[int, int]]:
+    """What must not change while a live copy is made. A log of LevelDB's may grow: its reader leaves a torn end out."""
+    found = {}
+    for path in _sources(profile):
+        with suppress(FileNotFoundError):
+            stat = path.stat()
+            found[str(path)] = (0, 0) if path.suffix == ".log" else (stat.st_size, stat.st_mtime_ns)
+    return found

@@ -24,7 +24,7 @@ from pathlib import Path
 from bot import durable, marker, mirror, preflight, sessioninfo
 from bot.archive import MIRROR, PARTS, Fingerprint, Manifest
 from bot.contract import mask_phone
-from bot.generations import GenerationResult, RestoreOutcome, RestoreResult, is_content
+from bot.generations import GenerationResult, Moment, Origin, RestoreOutcome, RestoreResult, is_content
 from bot.lock import VolumeLock
 from bot.marker import Marker, Stage
 from bot.moves import INCOMING as INCOMING  # noqa: PLC0414  ours to the outside
@@ -132,7 +132,7 @@ class Session:
         paired_at = known.paired_at or known.last_ready_at
         self._sync_and_remember(replace(known, paired_at=paired_at, dead_keys=None))
         with suppress(OSError):
-            self._generations.clear_tried()
+            self._generations.proven()
 
     def browser_starts(self) -> None:
         """Best effort: what is lost is one line of evidence."""
@@ -176,16 +176,29 @@ class Session:
         self._write(lambda: moved.append(self._finish_aside(reason)))
         return moved[0]
 
-    def take_generation(self) -> GenerationResult:
-        """A copy of a session that was READY in this run. Raises SessionError."""
-        if not self._was_ready:
-            return GenerationResult(False, reason="not_ready")
+    def take_generation(
+        self, moment: Moment = Moment.CLOSED, interrupted: Callable[[], bool] = lambda: False
+    ) -> GenerationResult:
+        """A copy of the session. CLOSED, LIVE: of one that was READY in this run. LAUNCH: of a living one, before a
+        browser uses it again. LIVE: the browser runs. `interrupted`: asked before each file. Raises SessionError.
+        """
+        if reason := self._objection(moment):
+            return GenerationResult(False, reason=reason)
+        origin = Origin(_now(), self._marker.browser_version, moment)
         try:
-            return self._generations.take(
-                self.profile, self._mirror_file, _now(), self._marker.browser_version
-            )
+            return self._generations.take(self.profile, self._mirror_file, origin, interrupted)
         except OSError as error:
             raise session_error(error, self.folder, self.client_id) from error
+
+    def _objection(self, moment: Moment) -> str:
+        if moment is Moment.LAUNCH:
+            # The first candidate since READY is of the profile that is nearest to what worked: it stays.
+            doubt = self._generations.in_doubt() or self._generations.candidate() is not None
+            return "not_ready" if not self.info().present else "in_doubt" if doubt else ""
+        if not self._was_ready or self._marker.stage is not Stage.READY:
+            return "not_ready"
+        # Measured: what the browser has not written yet is missing in a live copy, and the mirror makes up for it.
+        return "no_mirror" if moment is Moment.LIVE and self._living_mirror() is None else ""
 
     def restore_generation(self, reason: str) -> RestoreResult:
         """The newest copy that was not tried since READY, in place of the profile, which goes aside.
@@ -327,6 +340,7 @@ class Session:
             if not self._generations.copy_to(number, self._moves.restoring):
                 durable.remove_tree(self._moves.restoring)
                 return RestoreResult(RestoreOutcome.DAMAGED, number)
+            self._generations.doubt_others(number)
             self._remember(replace(known, pending_restore=number))
             aside = self._finish_restore(number, reason)
             self._generations.unpin()

@@ -132,14 +132,22 @@ def look(options: argparse.Namespace) -> Json:
 
 
 def _generation(store: Generations, found: Generation, *, verify: bool) -> Json:
-    """`verdict`: good, tried (put back since READY, in vain so far) or, where it was verified, damaged."""
+    """`verdict`: good, candidate (of before a launch or from elsewhere, not proven by a READY yet), tried (put back
+    since READY, in vain so far) or, where it was verified, damaged.
+    """
     damaged = verify and not store.intact(found.number)
     return {
         "number": found.number,
         "taken_at": found.taken_at.isoformat(),
         "bytes": found.size,
         "browser_version": found.browser_version,
-        "verdict": "damaged" if damaged else "tried" if found.tried else "good",
+        "verdict": "damaged"
+        if damaged
+        else "tried"
+        if found.tried
+        else "good"
+        if found.good
+        else "candidate",
     }
 
 
@@ -167,7 +175,7 @@ def rollback(options: argparse.Namespace) -> Json:
     if not Session.peek(folder).present:
         raise VolumeError(VolumeProblem.NO_SESSION, path=folder)
     store = Generations(folder / "generations")
-    number = options.number if options.number is not None else next(iter(store.numbers()), None)
+    number = options.number if options.number is not None else next(iter(store.preferred()), None)
     if number is None:
         raise VolumeError(VolumeProblem.NO_GENERATION, path=folder)
     found = _known(store, number)
@@ -287,7 +295,7 @@ def export(options: argparse.Namespace) -> Json:
 def _export_generation(options: argparse.Namespace, folder: Path, number: int | None) -> Json:
     store = Generations(folder / "generations")
     if number is None:
-        number = next((each for each in store.numbers() if store.intact(each)), None)
+        number = next((each for each in store.preferred() if store.intact(each)), None)
         if number is None:
             raise VolumeError(VolumeProblem.NO_GENERATION, path=folder)
     found = _known(store, number)

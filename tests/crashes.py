@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 from bot import mirror
+from bot.generations import Generations
 from bot.session import Session
 
 _OPERATIONS = ("write", "fsync", "replace", "rename", "unlink", "rmdir", "mkdir", "ftruncate", "pwrite")
@@ -103,6 +104,11 @@ class Volume:
 
     def generations(self) -> list[str | None]:
         return [self._name_in(self.folder / f"generations/{n}/Default") for n in self.session.generations()]
+
+    def good(self) -> list[str | None]:
+        store = Generations(self.folder / "generations")
+        numbers = [number for number in store.numbers() if store.is_good(number)]
+        return [self._name_in(store.path(number) / "Default") for number in numbers]
 
     def asides(self) -> set[str | None]:
         return {self._name_in(each / "profile/Default") for each in (self.folder / "aside").glob("*")}

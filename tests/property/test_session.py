@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.generations import RestoreOutcome
+from bot.generations import Moment, RestoreOutcome
 from bot.session import Session
 from tests.crashes import Died, Volume, dying_after, give_back_lock
 
@@ -44,6 +44,15 @@ DEEDS: dict[str, Deed] = {
     "marked paired": lambda volume: volume.session.mark_paired("alpha:1@c.us"),
     "marked ready": ready,
     "a generation is taken": lambda volume: (volume.browse("alpha", "new"), volume.session.take_generation()),
+    "a generation is taken under the browser": lambda volume: (
+        volume.browse("alpha", "new"), volume.session.take_generation(Moment.LIVE),
+    ),
+    "a candidate is taken": lambda volume: (
+        volume.browse("alpha", "new"), volume.session.take_generation(Moment.LAUNCH),
+    ),
+    "a candidate proves itself": lambda volume: (
+        volume.browse("alpha", "new"), volume.session.take_generation(Moment.LAUNCH), ready(volume),
+    ),
     "a generation is restored": restore,
     "opened": Volume.reopen,
     "opened with a damaged marker": lambda volume: (
@@ -84,6 +93,7 @@ def test_a_session_outlives_a_death_at_any_step(tmp_path: Path, name: str) -> No
         assert volume.mirrored() == "alpha"
         assert volume.generations()
         assert set(volume.generations()) == {"alpha"}
+        assert volume.good()
 
     crash_everywhere(tmp_path, two_generations, DEEDS[name], check)
 
@@ -153,7 +163,9 @@ def test_a_death_at_the_first_opening(tmp_path: Path) -> None:
 
 # --- any story ------------------------------------------------------------------------------------------
 
-ORDINARY = st.sampled_from(["ready", "take", "restore", "reopen", "mirror", "damage", "logout", "pair"])
+ORDINARY = st.sampled_from(
+    ["ready", "take", "live", "launch", "restore", "reopen", "mirror", "damage", "logout", "pair"]
+)
 
 
 @settings(max_examples=120, deadline=None)
@@ -167,7 +179,7 @@ def test_any_story_with_deaths(story: list[tuple[str, int | None]]) -> None:
         alive: str | None = None
         number = 0
         for name, left in story:
-            had = bool(volume.generations())
+            had = bool(volume.good())
             before = alive
             if name == "pair":
                 if alive is not None:
@@ -200,10 +212,14 @@ def _carry_out(volume: Volume, name: str, alive: str | None) -> None:
             volume.pair(str(alive))
         case "reopen":
             volume.reopen()
-        case "ready" if alive:
+        case "ready" if alive and volume.profile() == alive:
             ready(volume)
         case "take" if volume.profile() == alive:
             volume.session.take_generation()
+        case "live" if volume.profile() == alive:
+            volume.session.take_generation(Moment.LIVE)
+        case "launch":
+            volume.session.take_generation(Moment.LAUNCH)
         case "restore" if alive:
             restore(volume)
         case "mirror" if alive:
@@ -215,8 +231,10 @@ def _carry_out(volume: Volume, name: str, alive: str | None) -> None:
 
 
 def _check(volume: Volume, alive: str | None, had_generation: bool) -> None:
-    assert set(volume.generations()) <= {alive}
-    assert bool(volume.generations()) or not had_generation
+    assert set(volume.good()) <= {alive}
+    assert set(volume.generations()) <= ({alive, "damaged"} if alive else set())
+    assert len(volume.generations()) <= len(volume.good()) + 1
+    assert bool(volume.good()) or not had_generation
     if alive is None:
         assert volume.mirrored() is None
     else:

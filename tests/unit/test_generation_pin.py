@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.generations import KEPT, Generations
+from bot.generations import KEPT, Generations, Origin
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ def test_a_pinned_generation_stays_until_it_is_unpinned(tmp_path: Path) -> None:
 
     def take(content: str) -> None:
         file.write_text(content)
-        assert store.take(tmp_path / "profile", tmp_path / "mirror.json", NOW, "156.0").taken
+        assert store.take(tmp_path / "profile", tmp_path / "mirror.json", Origin(NOW, "156.0")).taken
 
     take("first")
     store.pin(1)
