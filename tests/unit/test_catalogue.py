@@ -86,13 +86,23 @@ def test_every_key_the_code_emits_has_a_text() -> None:
 
 
 def reported() -> set[str]:
-    """The kinds of Report: the first argument, or either side of a choice."""
+    """The kinds of Report: the first argument, either side of a choice, or what the variable given was set to."""
     found = set()
     for path in BOT.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Report":
-                found |= {each.value for each in ast.walk(node.args[0]) if isinstance(each, ast.Constant)}
+        tree = ast.parse(path.read_text())
+        sets = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Report":
+                continue
+            kind = node.args[0]
+            named = [each.value for each in sets if ast.dump(each.targets[0]) == ast.dump(_stored(kind))]
+            for given in named or [kind]:
+                found |= {each.value for each in ast.walk(given) if isinstance(each, ast.Constant)}
     return found
+
+
+def _stored(node: ast.expr) -> ast.expr:
+    return ast.Name(node.id, ast.Store()) if isinstance(node, ast.Name) else node
 
 
 def test_every_report_of_the_volume_has_a_text() -> None:
