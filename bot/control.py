@@ -1,6 +1,6 @@
 """The control socket: one JSON object a line each way, from `python -m bot ctl`, which is exec'ed beside the bot.
 
-Request: `{"command": "status" | "qr" | "pair" | "logout" | "reload", "phone": "…", "language": "en" | "tr"}`.
+Request: `{"command": "status" | "qr" | "pair" | "logout" | "reload" | "generation", "phone": "…", "language": "en"}`.
 Answer: `{"ok": true, "result": {…}}` or `{"ok": false, "exit": n, "error": {"message": …, "fix": …}}` with an exit
 code of `BotExit`.
 """
@@ -40,6 +40,7 @@ class Commands(Protocol):
     async def pair(self, phone: str) -> dict[str, Any]: ...
     async def logout(self) -> dict[str, Any]: ...
     async def reload(self) -> dict[str, Any]: ...
+    async def generation(self) -> dict[str, Any]: ...
 
 
 class ControlServer:
@@ -104,6 +105,8 @@ class ControlServer:
                 return await self._commands.logout()
             case "reload":
                 return await self._commands.reload()
+            case "generation":
+                return await self._commands.generation()
             case _:
                 raise Refused("bad_request", BotExit.FAILED)
 

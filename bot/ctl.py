@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     pair.add_argument("phone", metavar="PHONE", help="with country code, digits only")
     commands.add_parser("logout", parents=[common], help="unlink the device; a new QR follows")
     commands.add_parser("reload", parents=[common], help="load the page anew")
+    commands.add_parser("generation", parents=[common], help="copy the session now, for a backup")
     return parser
 
 
@@ -131,6 +132,9 @@ def _show(result: dict[str, Any], options: argparse.Namespace, say: Catalogue) -
         _show_qr(result, options.text, say)
     elif options.command == "pair":
         print(say("ctl.pair", code=result["code"], seconds=result["expires_in"]))
+    elif options.command == "generation":
+        size = f"{result['bytes'] / 1024**2:.1f} MiB"
+        print(say("ctl.generation", number=result["number"], size=size, taken_at=result["taken_at"]))
     else:
         print(say(f"ctl.{options.command}"))
 

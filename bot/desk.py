@@ -21,6 +21,7 @@ from bot.verdict import Ruling
 
 _QR_SECONDS = 5
 _PAIR_SECONDS = 30
+_COPY_SECONDS = 50
 _CODE_LIFE_SECONDS = 180
 _MEMORY_SECONDS = 10
 _PHONE = re.compile(r"\d{7,15}")
@@ -181,6 +182,21 @@ class Desk:
             raise Refused("cannot_log_out", state=life.state.value)
         self._runner.post(s.LogoutRequested())
         return {"accepted": True}
+
+    async def generation(self) -> dict[str, Any]:
+        """A copy of the session as it is now, taken under the browser; where nothing changed, the newest one."""
+        runner, life = self._runner, self._runner.lifecycle
+        if not life.can_be_copied:
+            raise Refused("not_ready", state=life.state.value)
+        try:
+            async with asyncio.timeout(_COPY_SECONDS):
+                result = await runner.keeper.ask_for_generation()
+        except TimeoutError:
+            raise Refused("no_copy", reason="timeout") from None
+        found = await asyncio.to_thread(runner.session.newest_generation)
+        if found is None or not (result.taken or result.reason == "unchanged"):
+            raise Refused("no_copy", reason=result.reason)
+        return {"number": found.number, "bytes": found.size, "taken_at": rfc3339(found.taken_at)}
 
     async def reload(self) -> dict[str, Any]:
         self._runner.post(s.ReloadRequested())

@@ -127,15 +127,14 @@ class Generations:
         """Of the complete ones: the good ones newest first, then the candidates."""
         return sorted(self.numbers(), key=lambda number: (self.is_good(number), number), reverse=True)
 
+    def size(self) -> int:
+        return sum(self._size(number) for number in self.numbers())
+
     def is_good(self, number: int) -> bool:
         return self._moment(number) in _GOOD_AT_ONCE or (self.path(number) / _GOOD).exists()
 
     def candidate(self) -> int | None:
         return next((number for number in self.numbers() if not self.is_good(number)), None)
-
-    def in_doubt(self) -> bool:
-        """One was put back since the session was READY last."""
-        return any((self.path(number) / _TRIED).exists() for number in self.numbers())
 
     def take(
         self, profile: Path, mirror: Path, origin: Origin, interrupted: Callable[[], bool] = lambda: False
@@ -185,9 +184,7 @@ class Generations:
 
     def _room(self, moment: Moment) -> int:
         """Bytes that a new one may have. A candidate finds its place beside all the good ones."""
-        taken = 0
-        if moment is Moment.LAUNCH:
-            taken = sum(self._size(number) for number in self.numbers())
+        taken = self.size() if moment is Moment.LAUNCH else 0
         return min(BUDGET_BYTES - taken, shutil.disk_usage(self.folder).free // 3)
 
     def _complete(self, folder: Path, number: int, origin: Origin, files: dict[str, Fingerprint]) -> None:

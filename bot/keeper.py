@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from bot import stimuli as s
 from bot.contract import EventName, Level
 from bot.events import EventLog
+from bot.generations import GenerationResult, Moment
+from bot.metrics import BotMetrics
 from bot.problem import Problem
 from bot.session import Session
 from bot.text import Catalogue
 from bot.witness import Witness
 
-_GENERATION_SECONDS = 5
+_COPY_SECONDS = {Moment.CLOSED: 5, Moment.LAUNCH: 60, Moment.LIVE: 300}
+_NO_COPY = {  # what a person should hear of; the other reasons are no fault
+    "no_space": "event.no_copy_no_space",
+    "no_mirror": "event.no_copy_no_mirror",
+    "damaged": "event.no_copy_damaged",
+    "moving": "event.no_copy_moving",
+}
 _WARNING_PAUSE = 60
 
 
@@ -26,12 +34,15 @@ class Keeper:
         self,
         session: Session,
         log: EventLog,
+        metrics: BotMetrics,
         say: Catalogue,
-        witness: Witness,
         post: Callable[[s.Event], None],
     ) -> None:
-        self._session, self._log, self._say, self._witness, self._post = session, log, say, witness, post
+        self._session, self._log, self._metrics, self._say, self._post = session, log, metrics, say, post
+        self.witness = Witness(session)
         self._told: dict[str, float] = {}
+        self._wanted_elsewhere = threading.Event()
+        self._asking: list[asyncio.Future[GenerationResult]] = []
 
     # --- at once ------------------------------------------------------------------------------------------
 
@@ -39,11 +50,15 @@ class Keeper:
         """What the volume refuses is told, and the bot goes on."""
         try:
             write()
-        except Problem as problem:
-            said = problem.say(self._say)
-            self._witness.refused(said.message)
+        except (Problem, OSError) as error:
+            self._refused(error)
+
+    def _refused(self, error: Problem | OSError) -> None:
+        if isinstance(error, Problem):
+            said = error.say(self._say)
+            self.witness.refused(said.message)
             self.warn(said.message, said.hint, said.fix)
-        except OSError as error:
+        else:
             self.warn(str(error))
 
     def warn(self, problem: str, hint: str = "", fix: str = "") -> None:
@@ -59,7 +74,7 @@ class Keeper:
         while self._session.reports:
             report = self._session.reports.pop(0)
             if report.kind.startswith("damaged"):
-                self._witness.refused(f"{report.path.name}: {report.kind}")
+                self.witness.refused(f"{report.path.name}: {report.kind}")
             fields = {"kind": report.kind, "path": str(report.path), "detail": report.detail}
             key = f"session_report_{report.kind}"
             self._log.emit(EventName.STORAGE_WARNING, Level.WARNING, key, fields)
@@ -67,7 +82,7 @@ class Keeper:
     # --- what takes time ----------------------------------------------------------------------------------
 
     async def mark_logged_out(self, reason: str) -> None:
-        ruling = self._witness.ruling
+        ruling = self.witness.ruling
         await asyncio.to_thread(self.mark, lambda: self._session.mark_logged_out(reason, ruling))
 
     async def set_aside(self, reason: str) -> None:
@@ -85,11 +100,70 @@ class Keeper:
         else:
             self._post(s.Restored(s.Restore(result.outcome.value.lower()), result.number))
 
-    async def take_generation(self) -> None:
-        """The browser was closed cleanly."""
-        with suppress(TimeoutError, Problem, OSError):
-            async with asyncio.timeout(_GENERATION_SECONDS):
-                await asyncio.to_thread(self._session.take_generation)
+    # --- copies -------------------------------------------------------------------------------------------
+
+    async def take_generation(self, moment: Moment) -> None:
+        """CLOSED: the browser was closed cleanly."""
+        result = GenerationResult(False, reason="interrupted")
+        try:
+            result = await self._copy(moment)
+        finally:
+            if moment is Moment.LIVE:
+                self._answer(result)
+                self._post(s.Kept(result.taken or result.reason == "unchanged"))
+
+    def give_way(self) -> None:
+        """A copy that is being made is called off: there is something more urgent to do."""
+        self._wanted_elsewhere.set()
+
+    async def ask_for_generation(self) -> GenerationResult:
+        """A live copy, because somebody wants one now."""
+        asking: asyncio.Future[GenerationResult] = asyncio.get_running_loop().create_future()
+        self._asking.append(asking)
+        self._post(s.GenerationRequested())
+        return await asking
+
+    def refuse_generation(self) -> None:
+        self._answer(GenerationResult(False, reason="in_doubt"))
+
+    def show_generations(self) -> None:
+        """In the metrics."""
+        metrics, newest = self._metrics, self._session.newest_generation()
+        metrics.set(metrics.last_generation, newest.taken_at.timestamp() if newest else 0)
+        metrics.set(metrics.generation_bytes, self._session.generation_bytes())
+
+    def _answer(self, result: GenerationResult) -> None:
+        asking, self._asking = self._asking, []
+        for each in asking:
+            if not each.done():
+                each.set_result(result)
+
+    async def _copy(self, moment: Moment) -> GenerationResult:
+        """In a thread that ends before this does: what is done next may move the very files that are copied."""
+        self._wanted_elsewhere.clear()
+        work = asyncio.ensure_future(
+            asyncio.to_thread(self._session.take_generation, moment, self._wanted_elsewhere.is_set)
+        )
+        try:
+            await asyncio.wait([work], timeout=_COPY_SECONDS[moment])
+        finally:
+            self._wanted_elsewhere.set()
+            await asyncio.wait([work])
+        try:
+            result = work.result()
+        except (Problem, OSError) as error:
+            self._refused(error)
+            return GenerationResult(False, reason="failed")
+        self._tell_copy(moment, result)
+        return result
+
+    def _tell_copy(self, moment: Moment, result: GenerationResult) -> None:
+        if result.taken:
+            fields = {"generation": result.number, "bytes": result.bytes, "moment": moment.value}
+            self._log.emit(EventName.SESSION_KEPT, Level.INFO, "session_kept", fields)
+            self.show_generations()
+        elif key := _NO_COPY.get(result.reason):
+            self.warn(self._say(key, size=f"{result.bytes / 1024**2:.1f} MiB"))
 
     def _failed(self, error: Problem | OSError) -> None:
         if isinstance(error, Problem):

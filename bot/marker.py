@@ -32,6 +32,8 @@ class Unreadable(Exception):
 class Marker:
     """`dead_keys`: fingerprint of the session keys that a logout ended. `pending_*`: a step that must be finished.
 
+    `in_doubt`: a page asked for a scan since the session was READY last: its profile is no copy's model.
+
     `pending_aside` is the reason of a setting-aside that has begun; `pending_restore` the number of a generation that
     lies complete in `profile.restoring`.
     """
@@ -48,6 +50,7 @@ class Marker:
     dead_keys: str | None = None
     pending_aside: str | None = None
     pending_restore: int | None = None
+    in_doubt: bool | None = None
 
 
 _TIMES = ("paired_at", "last_ready_at", "logged_out_at")

@@ -68,6 +68,11 @@ class BotMetrics:
         self.connected_since = self._gauge(
             "connected_since_timestamp_seconds", "When the bot became READY, as Unix time; 0 while it is not"
         )
+        self.last_generation = self._gauge(
+            "last_generation_timestamp_seconds",
+            "When the newest copy of the session was taken, as Unix time; 0: none",
+        )
+        self.generation_bytes = self._gauge("generation_bytes", "Size of all kept copies of the session")
         self.signals_missing = self._gauge(
             "signals_missing", "Internal signals of the page that could not be read"
         )

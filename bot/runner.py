@@ -20,6 +20,7 @@ from bot import stimuli as s
 from bot.browser import Browser, BrowserError, NavigationError, ProbeError
 from bot.contract import BotExit, BotSettings, EventName, Level, QrCause, State
 from bot.events import EventLog
+from bot.generations import Moment
 from bot.keeper import Keeper
 from bot.lifecycle import Lifecycle, Page
 from bot.metrics import BotMetrics
@@ -27,7 +28,6 @@ from bot.session import Session
 from bot.signals import Snapshot, believe
 from bot.text import Catalogue
 from bot.verdict import Ruling
-from bot.witness import Witness
 
 _ABANDONABLE = (s.Launch, s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
 _SLOW = (
@@ -76,8 +76,8 @@ class Runner:
         self._watcher: asyncio.Task[None] | None = None
         self._look_now = asyncio.Event()
         self._closed_cleanly = False
-        self.witness = Witness(session)
-        self.keeper = Keeper(session, log, say, self.witness, self.post)
+        self.keeper = Keeper(session, log, metrics, say, self.post)
+        self.witness = self.keeper.witness
         self._exit: BotExit | None = None
         self._episode_file = session.folder / EPISODE_FILE
         self._episode_requests = 0
@@ -89,6 +89,7 @@ class Runner:
         operator = asyncio.create_task(self._operate())
         try:
             self.keeper.tell_reports()
+            self.keeper.show_generations()
             self.post(self._started())
             while self._exit is None:
                 self._handle(await self._next_event())
@@ -146,6 +147,8 @@ class Runner:
                 self._perform_now(effect)
         if self._operations:
             self._operation_there.set()
+            if self._current and self._current[0] == s.TakeGeneration(live=True):
+                self.keeper.give_way()
 
     def _with_verdict(self, line: s.Emit) -> s.Emit:
         """Who caused a session's end: in the line that tells of it, and in those of the QRs that follow."""
@@ -220,6 +223,11 @@ class Runner:
                 self.keeper.mark(lambda: self.session.mark_ready(version))
                 self._show_session()
                 self.witness.ready()
+                self.keeper.show_generations()
+            case s.MarkInDoubt():
+                self.keeper.mark(self.session.mark_in_doubt)
+            case s.RefuseGeneration():
+                self.keeper.refuse_generation()
 
     def _enter(self, old: State, new: State) -> None:
         self.state_since = datetime.now(UTC)
@@ -278,8 +286,10 @@ class Runner:
                 await self.keeper.set_aside(reason)
             case s.RestoreGeneration(reason):
                 await self.keeper.restore(reason)
+            case s.TakeGeneration(live=True):
+                await self.keeper.take_generation(Moment.LIVE)
             case s.TakeGeneration() if self._closed_cleanly:
-                await self.keeper.take_generation()
+                await self.keeper.take_generation(Moment.CLOSED)
             case s.Exit(code):
                 self._exit = code
                 self.post(s.Tick())
@@ -302,6 +312,8 @@ class Runner:
         mirror = await asyncio.to_thread(self.session.load_mirror)
         await asyncio.to_thread(self.session.sweep)
         self.keeper.tell_reports()
+        if info.present:
+            await self.keeper.take_generation(Moment.LAUNCH)
         await asyncio.to_thread(self.session.browser_starts)
         self.browser = Browser(
             self.settings,

@@ -24,7 +24,15 @@ from pathlib import Path
 from bot import durable, marker, mirror, preflight, sessioninfo
 from bot.archive import MIRROR, PARTS, Fingerprint, Manifest
 from bot.contract import mask_phone
-from bot.generations import GenerationResult, Moment, Origin, RestoreOutcome, RestoreResult, is_content
+from bot.generations import (
+    Generation,
+    GenerationResult,
+    Moment,
+    Origin,
+    RestoreOutcome,
+    RestoreResult,
+    is_content,
+)
 from bot.lock import VolumeLock
 from bot.marker import Marker, Stage
 from bot.moves import INCOMING as INCOMING  # noqa: PLC0414  ours to the outside
@@ -103,6 +111,12 @@ class Session:
         """Numbers of the complete ones, newest first."""
         return self._generations.numbers()
 
+    def newest_generation(self) -> Generation | None:
+        return next((found for each in self.generations() if (found := self._generations.read(each))), None)
+
+    def generation_bytes(self) -> int:
+        return self._generations.size()
+
     # --- what happened ----------------------------------------------------------------------------------
 
     def store_mirror(self, entries: Mapping[str, str]) -> None:
@@ -130,9 +144,14 @@ class Session:
         version = browser_version or self._marker.browser_version
         known = replace(self._marker, stage=Stage.READY, last_ready_at=_now(), browser_version=version)
         paired_at = known.paired_at or known.last_ready_at
-        self._sync_and_remember(replace(known, paired_at=paired_at, dead_keys=None))
+        self._sync_and_remember(replace(known, paired_at=paired_at, dead_keys=None, in_doubt=None))
         with suppress(OSError):
             self._generations.proven()
+
+    def mark_in_doubt(self) -> None:
+        """The page asked for a scan, and nothing proves a logout. Raises SessionError."""
+        if not self._marker.in_doubt:
+            self._remember(replace(self._marker, in_doubt=True))
 
     def browser_starts(self) -> None:
         """Best effort: what is lost is one line of evidence."""
@@ -193,7 +212,7 @@ class Session:
     def _objection(self, moment: Moment) -> str:
         if moment is Moment.LAUNCH:
             # The first candidate since READY is of the profile that is nearest to what worked: it stays.
-            doubt = self._generations.in_doubt() or self._generations.candidate() is not None
+            doubt = self._marker.in_doubt or self._generations.candidate() is not None
             return "not_ready" if not self.info().present else "in_doubt" if doubt else ""
         if not self._was_ready or self._marker.stage is not Stage.READY:
             return "not_ready"

@@ -109,6 +109,18 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
+class GenerationRequested:
+    """Somebody wants a fresh copy of the session, for a backup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A live copy came to its end. `ok`: there is one of the session as it is now."""
+
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StorageFailed:
     """The volume refused something the session needs (set aside, restore)."""
 
@@ -163,6 +175,8 @@ Event = (
     | QrRefreshed
     | Unlinked
     | Restored
+    | GenerationRequested
+    | Kept
     | StorageFailed
     | PairingCodeShown
     | QrRequested
@@ -292,6 +306,11 @@ class MarkReady:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkInDoubt:
+    """The page asks for a scan, and nothing proves a logout: no copy is made of what is there until it is READY."""
+
+
+@dataclass(frozen=True, slots=True)
 class MarkLoggedOut:
     reason: str
 
@@ -310,7 +329,14 @@ class RestoreGeneration:
 
 @dataclass(frozen=True, slots=True)
 class TakeGeneration:
-    """Copy the session while the browser is closed, if it was closed cleanly."""
+    """Copy the session while the browser is closed, if it was closed cleanly; `live`: under the browser."""
+
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseGeneration:
+    """The one that was asked for can't be taken now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,9 +362,11 @@ Effect = (
     | CloseEpisode
     | MarkPaired
     | MarkReady
+    | MarkInDoubt
     | MarkLoggedOut
     | SetAside
     | RestoreGeneration
     | TakeGeneration
+    | RefuseGeneration
     | Exit
 )

@@ -45,6 +45,16 @@ class Waits:
         """READY for this long: earlier failures are forgotten."""
         return 3 * self.settings.network_wait
 
+    @property
+    def generation(self) -> float:
+        """From one live copy of the session to the next, while it stays READY: 4 h with the usual settings."""
+        return 720 * self.settings.network_wait
+
+    @property
+    def generation_pause(self) -> float:
+        """Never sooner than this after the last one, or after one that failed: 10 min with the usual settings."""
+        return 30 * self.settings.network_wait
+
     def backoff(self, failures: int) -> float:
         """Before try number `failures + 1`: at once after the first failure, then doubling up to backoffMax."""
         if failures <= 1:

@@ -71,6 +71,7 @@ EVENTS = {
     EventName.WHATSAPP_BANNED: "the account is banned, blocked or locked",
     EventName.WHATSAPP_OUTDATED: "WhatsApp refuses this browser's version",
     EventName.WHATSAPP_PROXY_BLOCKED: "WhatsApp refuses the proxy",
+    EventName.SESSION_KEPT: "a copy of the session (`generation`, `bytes`) was taken: `moment` closed, launch (before the browser starts) or live",
     EventName.SESSION_RESTORE: "the page lost its session; what was kept (`kind`: mirror or generation) is tried",
     EventName.SESSION_LOST: "nothing kept of the session worked: a QR follows that no phone caused",
     EventName.STORAGE_WARNING: "the volume refused something, or something damaged on it was dealt with",

@@ -39,7 +39,7 @@ OUTDATED = Belief(Kind.OUTDATED, session_keys=True)
 PROXY = Belief(Kind.PROXY_BLOCKED, session_keys=True)
 
 ABANDONABLE = (s.Launch, s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
-ANSWERED = (*ABANDONABLE, s.SetAside, s.RestoreGeneration)
+ANSWERED = (*ABANDONABLE, s.SetAside, s.RestoreGeneration, s.TakeGeneration)
 _ACTS = (s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
 _FILES = (s.SetAside, s.RestoreGeneration, s.TakeGeneration)
 
@@ -95,7 +95,12 @@ class Watch:
                 self._line(effect)
         if isinstance(effect, _ACTS):
             assert self.browser, f"{effect} without a browser"
-        if isinstance(effect, _FILES):
+        if effect == s.TakeGeneration(live=True):
+            assert self.browser
+            assert life.state is State.READY
+            assert life.belief is not None
+            assert life.belief.kind is Kind.CONNECTED, "a session in doubt is no copy's model"
+        elif isinstance(effect, _FILES):
             assert not self.browser, f"{effect} under the browser"
         if isinstance(effect, s.Count) and effect.what is not s.Tally.QR_CODES:
             known = LABELS[effect.what.value]
@@ -195,6 +200,8 @@ class Life:
                 return s.StorageFailed("no space", "hint", "df -h") if self.refuse else None
             case s.RestoreGeneration():
                 return self.copies.pop(0) if self.copies else s.Restored(s.Restore.NONE)
+            case s.TakeGeneration(live=True):
+                return s.Kept(not self.refuse)
         return None
 
     def see(self, belief: Belief) -> list[s.Effect]:

@@ -45,6 +45,7 @@ class Due(StrEnum):
     QR_TEXT = "qr_text"
     UNLINK = "unlink"
     CALM = "calm"
+    GENERATION = "generation"
 
 
 @dataclass(slots=True)

@@ -145,6 +145,7 @@ class Loss:
         self._repair.drop(DisconnectReason.SESSION_LOST, core.now, evidence=self._signals)
         assert core.outage is not None
         core.outage.how = ReconnectHow.RELAUNCH
+        core.do(s.MarkInDoubt())
         mirror_helps = not ladder.mirror_tried and (self._window.keys_seen or not self._window.with_mirror)
         if mirror_helps and (ladder.exhausted or not generation_first):
             self._try_mirror()

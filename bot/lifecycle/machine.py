@@ -17,6 +17,7 @@ from bot.contract import (
     State,
 )
 from bot.lifecycle.core import Core, Due, Outage, Page
+from bot.lifecycle.keep import Keep
 from bot.lifecycle.loss import Loss
 from bot.lifecycle.person import Person
 from bot.lifecycle.qr import Qr
@@ -38,7 +39,8 @@ class Lifecycle:
         repair = self._repair = Repair(core, window)
         loss = self._loss = Loss(core, window, qr, repair)
         person = self._person = Person(core, repair)
-        rise = self._rise = Rise(core, qr, repair, loss)
+        keep = self._keep = Keep(core)
+        rise = self._rise = Rise(core, qr, repair, loss, keep)
         self._missing: tuple[tuple[str, ...], float] = ((), 0.0)
         self._missing_told: tuple[str, ...] = ()
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -58,6 +60,8 @@ class Lifecycle:
             s.Unlinked: loss.on_unlinked,
             s.LogoutRequested: loss.on_logout_requested,
             s.Restored: loss.on_restored,
+            s.GenerationRequested: keep.on_requested,
+            s.Kept: keep.on_kept,
             s.StorageFailed: loss.on_storage_failed,
             s.ReloadRequested: self._on_reload_requested,
             s.StopRequested: self._on_stop_requested,
@@ -78,6 +82,7 @@ class Lifecycle:
             Due.QR_TEXT: qr.refresh,
             Due.UNLINK: loss.due_unlink,
             Due.CALM: rise.due_calm,
+            Due.GENERATION: keep.due,
         }
         self._acts: dict[Act, Callable[[Belief], None]] = {
             Act.WONDER: rise.unknown,
@@ -132,6 +137,11 @@ class Lifecycle:
     @property
     def can_log_out(self) -> bool:
         return self._loss.can_log_out
+
+    @property
+    def can_be_copied(self) -> bool:
+        """Whether a live copy of the session may be taken now."""
+        return self._keep.quiet
 
     @property
     def cause(self) -> QrCause | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot import stimuli as s
 from bot.contract import EventName, Level, RestoreEnd, State, mask_phone
 from bot.lifecycle.core import Core, Due
+from bot.lifecycle.keep import Keep
 from bot.lifecycle.loss import Ladder, Loss
 from bot.lifecycle.qr import Qr
 from bot.lifecycle.repair import Repair
@@ -14,8 +15,8 @@ from bot.signals import Belief, Kind
 class Rise:
     """`clock`: from when READY is measured, while that has not been told yet."""
 
-    def __init__(self, core: Core, qr: Qr, repair: Repair, loss: Loss) -> None:
-        self._core, self._qr, self._repair, self._loss = core, qr, repair, loss
+    def __init__(self, core: Core, qr: Qr, repair: Repair, loss: Loss, keep: Keep) -> None:
+        self._core, self._qr, self._repair, self._loss, self._keep = core, qr, repair, loss, keep
         self.clock: float | None = None
 
     def notice_keys(self, belief: Belief) -> None:
@@ -83,6 +84,7 @@ class Rise:
         core.enter(State.READY)
         core.emit(EventName.WHATSAPP_READY, Level.SUCCESS, "ready", **fields)
         core.after(Due.CALM, core.waits.calm)
+        self._keep.plan()
 
     def due_calm(self) -> None:
         if self._core.state in (State.READY, State.WAITING_FOR_QR_SCAN):

@@ -68,7 +68,7 @@ async def test_a_session_exported_from_a_stopped_bot_goes_on_elsewhere_without_a
 async def test_a_running_bots_newest_generation_is_exported_and_without_one_it_says_so(
     robot: Robots, simulator: Simulator
 ) -> None:
-    old, new = robot("old"), robot("new")
+    old, new = robot("old", reconnect={"networkWait": 60}), robot("new")
     await old.start()
     await old.pair(simulator)
     assert await refused(old, "export") == "no_generation"

@@ -102,6 +102,7 @@ EVENTS = [
     happens(s.QrRequested()),
     happens(s.PairingCodeShown(180), has_page),
     happens(s.LogoutRequested()),
+    happens(s.GenerationRequested()),
     happens(s.ReloadRequested()),
 ]
 PAUSES = [Step(f"{n:g} s", lambda bot, n=n: bot.wait(n)) for n in (0.1, 1, 3, 10, 30, 120, 400)]

@@ -222,6 +222,62 @@ def test_a_fleet_does_not_come_back_in_one_instant(random: float) -> None:
     assert all(earlier <= later for earlier, later in pairwise(waits))
 
 
+# --- live copies -----------------------------------------------------------------------------------------
+
+
+def live_copies(effects: list[s.Effect]) -> int:
+    return effects.count(s.TakeGeneration(live=True))
+
+
+def test_a_session_is_copied_once_it_is_quiet_and_then_every_few_hours() -> None:
+    bot = paired()
+    waits = bot.heart.waits
+    assert live_copies(bot.wait(waits.calm - 3, CONNECTED)) == 0
+    assert live_copies(bot.wait(6, CONNECTED)) == 1
+    assert live_copies(bot.wait(waits.generation - 60, CONNECTED, every=60)) == 0
+    assert live_copies(bot.wait(120, CONNECTED, every=60)) == 1
+
+
+def test_a_connection_that_comes_and_goes_is_not_copied_each_time() -> None:
+    bot = paired()
+    waits = bot.heart.waits
+    assert live_copies(bot.wait(waits.calm + 3, CONNECTED)) == 1
+    again = []
+    for _ in range(4):
+        bot.wait(6, CONNECTING)
+        assert bot.state is State.RECONNECTING
+        again += bot.wait(waits.calm + 3, CONNECTED)
+    assert live_copies(again) == 0
+    assert live_copies(bot.wait(waits.generation_pause, CONNECTED, every=10)) == 1
+
+
+def test_nothing_is_copied_while_the_connection_is_in_doubt() -> None:
+    bot = paired()
+    bot.wait(bot.heart.waits.calm - 1, CONNECTED)
+    assert live_copies(bot.see(UNKNOWN) + bot.wait(10, UNKNOWN)) == 0
+    assert not bot.heart.can_be_copied
+    assert kinds(bot.tell(s.GenerationRequested())) == ["RefuseGeneration"]
+    assert live_copies(bot.wait(bot.heart.waits.calm + 3, CONNECTED)) == 1
+
+
+def test_a_copy_on_request_needs_no_calm_and_a_logout_under_way_forbids_it() -> None:
+    bot = paired()
+    assert bot.heart.can_be_copied
+    assert live_copies(bot.tell(s.GenerationRequested())) == 1
+    bot.unlink = None
+    bot.tell(s.LogoutRequested())
+    assert kinds(bot.tell(s.GenerationRequested())) == ["RefuseGeneration"]
+
+
+def test_a_copy_that_failed_is_tried_again_after_a_while() -> None:
+    bot = paired()
+    bot.refuse = True
+    waits = bot.heart.waits
+    assert live_copies(bot.wait(waits.calm + 3, CONNECTED)) == 1
+    bot.refuse = False
+    assert live_copies(bot.wait(waits.generation_pause + 3, CONNECTED, every=10)) == 1
+
+
 def test_calm_forgets_earlier_failures() -> None:
     bot = paired()
     bot.wait(200, CONNECTING)
@@ -541,7 +597,7 @@ def test_the_pages_storage_failed_generation_first() -> None:
     bot.copies = [s.Restored(s.Restore.RESTORED, 1)]
     after = bot.see(STORAGE)
     assert [line["key"] for line in lines(after, EventName.STORAGE_WARNING)] == ["page_storage_failed"]
-    assert kinds(after) == ["CloseBrowser", "RestoreGeneration", "Launch", "Navigate"]
+    assert kinds(after) == ["MarkInDoubt", "CloseBrowser", "RestoreGeneration", "Launch", "Navigate"]
 
 
 def test_a_failed_sync_is_restored_before_a_qr() -> None:

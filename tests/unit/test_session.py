@@ -284,10 +284,19 @@ def test_ready_from_another_copy_proves_no_candidate(volume: Volume) -> None:
     volume.browse("")
     assert volume.session.take_generation(Moment.LAUNCH).number == 2
     assert volume.session.restore_generation("lost").number == 1
-    assert volume.session.take_generation(Moment.LAUNCH).reason == "in_doubt"
     volume.reopen()
     volume.session.mark_ready("150")
     assert (volume.session.generations(), volume.good()) == ([1], ["alpha"])
+
+
+def test_no_candidate_is_taken_of_a_session_in_doubt(volume: Volume) -> None:
+    volume.browse("alpha")
+    volume.pair("alpha")
+    volume.session.mark_in_doubt()
+    volume.reopen()
+    assert volume.session.take_generation(Moment.LAUNCH).reason == "in_doubt"
+    volume.session.mark_ready("150")
+    assert volume.session.take_generation(Moment.LAUNCH).taken
 
 
 def test_candidates_push_no_good_one_out(volume: Volume) -> None:
