@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from bot.text import Catalogue
-from manager import image
+from manager import image, talk
 from manager.app import App, UserError
 from manager.exits import Exit
 from manager.image import BotImage
@@ -21,6 +21,8 @@ from manager.progress import Plain, Reporter, Silent
 from manager.reconcile import project_turn
 from manager.spec import volume_name
 from manager.volumes import Volumes
+
+_COPY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,17 @@ def only_looking(app: App) -> tuple[Volumes, BotImage]:
     fleet, engine = app.fleet(), app.engine()
     found = image.find(engine, fleet.image)
     return Volumes(engine, fleet, found.id, app.say), found
+
+
+def copy_live(engine: talk.Executes, container: str, say: Catalogue) -> str | None:
+    """Has a running bot copy its session as it is now; what it said when it could not, and its older copies remain."""
+    try:
+        talk.ask(engine, container, ["generation"], _COPY_SECONDS, say.language)
+    except talk.Refusal as refusal:
+        return refusal.message.rstrip(".")
+    except EngineError as error:
+        return error.say(say).message.rstrip(".")
+    return None
 
 
 def existing(volumes: Volumes, clients: Iterable[str]) -> frozenset[str]:

@@ -11,13 +11,24 @@ import click
 from bot import archive
 from bot.archive import Damaged, Manifest
 from bot.contract import is_client_id
-from manager import backupfile
+from manager import backupfile, overview
 from manager.app import App, UserError
 from manager.backupfile import BackupError, Key, Kind
 from manager.clickwords import clients, command, flag, option
 from manager.commands.fleet import known
 from manager.exits import Exit
-from manager.sessionwork import age, at_work, confirm, existing, megabytes, obstacles, tell_next, tell_step
+from manager.observed import ContainerState
+from manager.sessionwork import (
+    age,
+    at_work,
+    confirm,
+    copy_live,
+    existing,
+    megabytes,
+    obstacles,
+    tell_next,
+    tell_step,
+)
 from manager.volumes import Volumes, staging
 
 PASSPHRASE_VARIABLE = "OTURUM_PASSPHRASE"  # noqa: S105  a variable's name
@@ -70,7 +81,14 @@ def _with_volume(app: App, volumes: Volumes, clients: Sequence[str]) -> list[str
 def _sessions(app: App, volumes: Volumes, clients: Sequence[str], *, all_of_them: bool) -> Iterator[bytes]:
     """The archive. A bot without a session is left out when all were meant. Raises UserError, Damaged."""
     count = 0
+    running = {
+        name: each
+        for name, each in overview.current(volumes.observe(clients).containers).items()
+        if each.state is ContainerState.RUNNING
+    }
     for client in clients:
+        if client in running and (why := copy_live(volumes.engine, running[client].name, app.say)):
+            click.secho(app.say("backup.not_fresh", client=client, why=why), fg="yellow", err=True)
         told: Manifest | None = None
         try:
             for manifest, piece in volumes.export(client):
