@@ -170,6 +170,19 @@ class Robot:
                     os.kill(pid, sent)
         return await self._gone()
 
+    def kill_browser(self, part: bytes | None = None) -> None:
+        """SIGKILL to the bot's browser, or only to those of its processes that have `part` on their command line."""
+        assert self.process is not None
+        killed = 0
+        for pid in processes.with_descendants([self.process.pid]):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
+                main = b"--user-data-dir" in words and b"--type=" not in words
+                if part in words if part else main:
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+        assert killed
+
     async def _gone(self) -> int:
         assert self.process is not None
         code = await asyncio.wait_for(self.process.wait(), 40)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import stat
 from collections.abc import Callable
@@ -12,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from bot import processes
-from simulator.problem import Refused
 from simulator.running import Simulator
 from tests.robot import Robot
 
@@ -110,21 +107,6 @@ async def test_logout(robot: Make, simulator: Simulator) -> None:
     assert await bot.metric("disconnects_total", reason="LOGOUT") == 1
 
 
-async def test_the_session_after_a_logout_survives_a_restart(robot: Make, simulator: Simulator) -> None:
-    bot = robot()
-    await bot.start()
-    number = await bot.pair(simulator)
-    mark = bot.mark
-    await simulator.service.logout(number)
-    await bot.event("WHATSAPP_QR", mark)
-    await bot.pair(simulator, number)
-    assert await bot.stop() == 0
-    mark = bot.mark
-    await bot.start()
-    await bot.event("WHATSAPP_READY", mark)
-    assert "WHATSAPP_QR" not in bot.names(mark)
-
-
 async def test_two_bots_at_once(robot: Make, simulator: Simulator) -> None:
     one, two = robot("one"), robot("two")
     await asyncio.gather(one.start(), two.start())
@@ -150,18 +132,6 @@ async def test_restart(robot: Make, simulator: Simulator) -> None:
     await bot.event("WHATSAPP_READY", mark)
     assert "WHATSAPP_QR" not in bot.names(mark)
     assert await bot.metric("reconnects_total", how="restart") == 1
-
-
-async def test_a_kill_soon_after_pairing_keeps_the_session(robot: Make, simulator: Simulator) -> None:
-    bot = robot()
-    await bot.start()
-    await simulator.service.pair(await bot.qr())
-    await bot.event("WHATSAPP_PAIRED")
-    await bot.kill()
-    mark = bot.mark
-    await bot.start()
-    await bot.event("WHATSAPP_READY", mark)
-    assert "WHATSAPP_QR" not in bot.names(mark)
 
 
 async def test_a_permission_fault_says_what_to_type(robot: Make, tmp_path: Path) -> None:
@@ -205,27 +175,12 @@ async def test_sigterm_while_waiting_for_a_scan_ends_cleanly(robot: Make) -> Non
     assert await bot.stop() == 0
 
 
-async def test_the_browser_killed(robot: Make, simulator: Simulator) -> None:
-    bot = robot()
-    await bot.start()
-    await bot.pair(simulator)
-    mark = bot.mark
-    _kill_browser_of(bot)
-    lost = await bot.event("WHATSAPP_DISCONNECT", mark)
-    assert lost["reason"] == "BROWSER_LOST"
-    await bot.event("WHATSAPP_READY", mark)
-    assert "WHATSAPP_QR" not in bot.names(mark)
-    assert await bot.metric("browser_restarts_total", reason="browser_lost") == 1
-
-
 async def test_the_page_crashed(robot: Make, simulator: Simulator) -> None:
     bot = robot()
     await bot.start()
     await bot.pair(simulator)
     mark = bot.mark
-    for pid in _processes_of(bot):
-        if b"--type=renderer" in _command(pid):
-            os.kill(pid, 9)
+    bot.kill_browser(part=b"--type=renderer")
     lost = await bot.event("WHATSAPP_DISCONNECT", mark)
     assert lost["reason"] == "PAGE_CRASHED"
     await bot.event("WHATSAPP_READY", mark)
@@ -254,93 +209,6 @@ async def test_authenticated_but_never_ready(robot: Make, simulator: Simulator) 
     await simulator.service.flag("*", "stall-sync", False)
     await bot.event("WHATSAPP_READY")
     assert bot.names().count("WHATSAPP_QR") == 1
-
-
-@pytest.mark.parametrize(
-    "simulator", [{"refs": 2, "first_ref_seconds": 0.5, "ref_seconds": 0.5}], indirect=True
-)
-async def test_refs_used_up_are_asked_for_again(robot: Make, simulator: Simulator) -> None:
-    bot = robot()
-    await bot.start()
-    await bot.event("WHATSAPP_QR", where=lambda one: one["number"] >= 5)
-    assert await bot.metric("qr_requests_total", cause="first_pairing") == 1
-    assert await bot.metric("qr_codes_total") >= 5
-    # Fresh codes all the time: a reading may come too late, as a person's may.
-    for _ in range(10):
-        try:
-            await simulator.service.pair((await bot.ctl("qr", "--text"))[1])
-            break
-        except Refused:
-            continue
-    await bot.event("WHATSAPP_READY")
-
-
-async def test_unlinked_while_the_bot_was_down(robot: Make, simulator: Simulator) -> None:
-    bot = robot()
-    await bot.start()
-    number = await bot.pair(simulator)
-    await bot.stop()
-    await simulator.service.logout(number)
-    mark = bot.mark
-    await bot.start()
-    await bot.event("WHATSAPP_LOGOUT", mark)
-    code = await bot.event("WHATSAPP_QR", mark)
-    assert code["cause"] == "logout"
-    assert await bot.metric("qr_requests_total", cause="session_lost") == 0
-
-
-async def test_banned_while_the_bot_was_down(robot: Make, simulator: Simulator) -> None:
-    bot = robot()
-    await bot.start()
-    number = await bot.pair(simulator)
-    await bot.stop()
-    await simulator.service.ban(number)
-    mark = bot.mark
-    await bot.start()
-    await bot.event("WHATSAPP_BANNED", mark)
-    status = await bot.status()
-    assert (status["state"], status["permanent"], status["session_present"]) == ("BANNED", True, True)
-    assert "WHATSAPP_QR" not in bot.names(mark)
-
-
-async def test_network_away_at_start(robot: Make, simulator: Simulator) -> None:
-    bot = robot()
-    await bot.start()
-    await bot.pair(simulator)
-    await bot.stop()
-    simulator.service.weather("*", cut=True)
-    mark = bot.mark
-    await bot.start()
-    await bot.event("WHATSAPP_DISCONNECT", mark)
-    simulator.service.weather("*", cut=False)
-    await bot.event("WHATSAPP_READY", mark, within=20)
-    assert "WHATSAPP_QR" not in bot.names(mark)
-
-
-@pytest.mark.parametrize(
-    "simulator",
-    [
-        pytest.param({"without": (name,)}, id=name)
-        for name in ("WAWebSocketModel", "WAWebConnModel", "WAWebUserPrefsInfoStore", "WAWebStreamModel")
-    ]
-    + [
-        pytest.param({"modules": False}, id="no modules"),
-        pytest.param({"modules": False, "data_ref": False}, id="no modules, the code as a picture only"),
-        pytest.param({"dom": False}, id="nothing to see"),
-    ],
-    indirect=True,
-)
-async def test_a_renamed_module(robot: Make, simulator: Simulator) -> None:
-    bot = robot()
-    await bot.start()
-    number = await bot.pair(simulator)
-    mark = bot.mark
-    await simulator.service.logout(number)
-    await bot.event("WHATSAPP_LOGOUT", mark)
-    await bot.event("WHATSAPP_QR", mark)
-    if simulator.options.without:
-        assert (await bot.status())["signals"]["missing"]
-        assert await bot.metric("signals_missing") >= 1
 
 
 async def test_conflict_takes_over_once_at_most(robot: Make, simulator: Simulator) -> None:
@@ -477,22 +345,3 @@ async def test_health_is_about_the_page_not_about_the_login(robot: Make, simulat
     await bot.qr()
     assert '"ok": true' in await bot.http("/healthz")
     assert '"state": "WAITING_FOR_QR_SCAN"' in await bot.http("/status")
-
-
-def _processes_of(bot: Robot) -> set[int]:
-    assert bot.process is not None
-    return processes.with_descendants([bot.process.pid]) - {bot.process.pid}
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
-
-
-def _kill_browser_of(bot: Robot) -> None:
-    for pid in _processes_of(bot):
-        words = _command(pid)
-        if b"--user-data-dir" in words and b"--type=" not in words:
-            os.kill(pid, 9)
