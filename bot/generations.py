@@ -127,6 +127,11 @@ class Generations:
         """Of the complete ones: the good ones newest first, then the candidates."""
         return sorted(self.numbers(), key=lambda number: (self.is_good(number), number), reverse=True)
 
+    @staticmethod
+    def size_of(profile: Path) -> int:
+        """Bytes that a copy of it would have."""
+        return _size_of(_sources(profile))
+
     def size(self) -> int:
         return sum(self._size(number) for number in self.numbers())
 
@@ -143,7 +148,7 @@ class Generations:
 
         `interrupted` is asked before each file.
         """
-        size = _size_of(_sources(profile))
+        size = self.size_of(profile)
         if not size:
             return GenerationResult(False, reason="no_profile")
         if self._unchanged(profile, mirror):

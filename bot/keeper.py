@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from bot import stimuli as s
 from bot.contract import EventName, Level
@@ -13,7 +14,7 @@ from bot.events import EventLog
 from bot.generations import GenerationResult, Moment
 from bot.metrics import BotMetrics
 from bot.problem import Problem
-from bot.session import Session
+from bot.session import Session, SessionError
 from bot.text import Catalogue
 from bot.witness import Witness
 
@@ -25,6 +26,7 @@ _NO_COPY = {  # what a person should hear of; the other reasons are no fault
     "moving": "event.no_copy_moving",
 }
 _WARNING_PAUSE = 60
+_REMIND_SECONDS = 3600
 
 
 class Keeper:
@@ -41,6 +43,8 @@ class Keeper:
         self._session, self._log, self._metrics, self._say, self._post = session, log, metrics, say, post
         self.witness = Witness(session)
         self._told: dict[str, float] = {}
+        self._looking = asyncio.Lock()
+        self._storage: tuple[object, float] = None, 0.0
         self._wanted_elsewhere = threading.Event()
         self._asking: list[asyncio.Future[GenerationResult]] = []
 
@@ -99,6 +103,45 @@ class Keeper:
             self._failed(problem)
         else:
             self._post(s.Restored(s.Restore(result.outcome.value.lower()), result.number))
+
+    # --- the volume ---------------------------------------------------------------------------------------
+
+    async def watch(self, pause: float) -> None:
+        """Looks at the volume every `pause` seconds, without end."""
+        while True:
+            await self._look_at_storage()
+            await asyncio.sleep(pause)
+
+    async def before_launch(self) -> SessionError | None:
+        """Why a browser must not touch the session now: it could lose it. Else the session is copied first."""
+        problem = await self._look_at_storage()
+        if not self._session.info().present:
+            return None
+        if problem is not None and not problem.only_soon:
+            return problem
+        await self.take_generation(Moment.LAUNCH)
+        return None
+
+    async def _look_at_storage(self) -> SessionError | None:
+        problem: SessionError | None = None
+        with suppress(OSError):
+            async with self._looking:
+                problem = await asyncio.to_thread(self._session.storage_problem)
+            self._metrics.set(self._metrics.session_free, self._session.free_bytes())
+        self._tell_storage(problem)
+        return problem
+
+    def _tell_storage(self, problem: SessionError | None) -> None:
+        """Each kind when it comes, every hour while it stays, and when it is over."""
+        now = time.monotonic()
+        kind, at = self._storage
+        if problem is None:
+            if kind is not None:
+                self._log.emit(EventName.STORAGE_WARNING, Level.INFO, "storage_well")
+            self._storage = None, now
+        elif problem.problem is not kind or now - at >= _REMIND_SECONDS:
+            self._storage = problem.problem, now
+            self._refused(problem)
 
     # --- copies -------------------------------------------------------------------------------------------
 

@@ -68,6 +68,9 @@ class BotMetrics:
         self.connected_since = self._gauge(
             "connected_since_timestamp_seconds", "When the bot became READY, as Unix time; 0 while it is not"
         )
+        self.session_free = self._gauge(
+            "session_free_bytes", "Free bytes of the file system that holds the session"
+        )
         self.last_generation = self._gauge(
             "last_generation_timestamp_seconds",
             "When the newest copy of the session was taken, as Unix time; 0: none",

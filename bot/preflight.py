@@ -1,4 +1,4 @@
-"""Is the session's folder fit to keep a session? Asked before anything is written to it that matters."""
+"""Is the session's folder fit to keep a session? Asked before anything is written to it, and while it is used."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ class SessionProblem(StrEnum):
     NO_LOCKS = "no_locks"
     LOCKED = "locked"
     OTHER = "other"
+    LOW_SPACE = "low_space"
+    LOW_INODES = "low_inodes"
 
 
 class SessionError(Problem):
@@ -38,6 +40,7 @@ class SessionError(Problem):
     def __init__(self, problem: SessionProblem, path: Path, **values: object) -> None:
         code = BotExit.SESSION_IN_USE if problem is SessionProblem.LOCKED else BotExit.SESSION_UNUSABLE
         super().__init__(problem, code, path=path, **values)
+        self.only_soon = problem in (SessionProblem.LOW_SPACE, SessionProblem.LOW_INODES)
 
 
 _BY_ERRNO = {
@@ -80,6 +83,26 @@ def check(folder: Path, client_id: str) -> None:
     _check_room(folder)
     _check_writing(folder, client_id)
     _check_content(folder, client_id)
+
+
+def look(folder: Path, client_id: str, session_bytes: int) -> SessionError | None:
+    """What is wrong with the folder, or (`only_soon`) about to be: there is no room for copies of the session any more.
+
+    A copy is made where three of its size are free. Raises nothing but what `statvfs` does.
+    """
+    try:
+        check(folder, client_id)
+    except SessionError as error:
+        return error
+    found = os.statvfs(folder)
+    needed = MIN_FREE_BYTES + 3 * session_bytes
+    if free_bytes(folder) < needed:
+        return _no_space(folder, SessionProblem.LOW_SPACE, needed)
+    if found.f_files and found.f_favail < 4 * MIN_FREE_INODES:
+        return SessionError(
+            SessionProblem.LOW_INODES, folder, free=found.f_favail, needed=4 * MIN_FREE_INODES
+        )
+    return None
 
 
 def free_bytes(folder: Path) -> int:
@@ -145,13 +168,11 @@ def _check_content(folder: Path, client_id: str) -> None:
                 raise _permission(path, folder, client_id, os.strerror(errno.EACCES))
 
 
-def _no_space(folder: Path) -> SessionError:
-    return SessionError(
-        SessionProblem.NO_SPACE,
-        folder,
-        free=_megabytes(free_bytes(folder)),
-        needed=_megabytes(MIN_FREE_BYTES),
-    )
+def _no_space(
+    folder: Path, problem: SessionProblem = SessionProblem.NO_SPACE, needed: int = MIN_FREE_BYTES
+) -> SessionError:
+    free = _megabytes(free_bytes(folder))
+    return SessionError(problem, folder, free=free, needed=_megabytes(needed))
 
 
 def _permission(

@@ -86,7 +86,8 @@ class Runner:
 
     async def run(self) -> BotExit:
         """Until a stop is asked for, or there can be no browser. Never leaves a browser behind."""
-        operator = asyncio.create_task(self._operate())
+        work = [self._operate(), self.keeper.watch(self.lifecycle.waits.storage_look)]
+        tasks = [asyncio.create_task(each) for each in work]
         try:
             self.keeper.tell_reports()
             self.keeper.show_generations()
@@ -95,7 +96,8 @@ class Runner:
                 self._handle(await self._next_event())
             return self._exit
         finally:
-            operator.cancel()
+            for task in tasks:
+                task.cancel()
             await self._close_browser()
 
     def post(self, event: s.Event, launch: int | None = None) -> None:
@@ -312,8 +314,10 @@ class Runner:
         mirror = await asyncio.to_thread(self.session.load_mirror)
         await asyncio.to_thread(self.session.sweep)
         self.keeper.tell_reports()
-        if info.present:
-            await self.keeper.take_generation(Moment.LAUNCH)
+        if refusal := await self.keeper.before_launch():
+            said = refusal.say(self.say)
+            self.post(s.LaunchFailed(False, refusal.exit, said.message, said.hint, said.fix), launch)
+            return
         await asyncio.to_thread(self.session.browser_starts)
         self.browser = Browser(
             self.settings,

@@ -107,6 +107,13 @@ class Session:
     def free_bytes(self) -> int:
         return preflight.free_bytes(self.folder)
 
+    def storage_problem(self) -> SessionError | None:
+        """Looks at the volume as `open` did, and for what is about to run out. Raises OSError."""
+        problem = preflight.look(self.folder, self.client_id, self._generations.size_of(self.profile))
+        if problem is None:
+            self._make_ballast()
+        return problem
+
     def generations(self) -> list[int]:
         """Numbers of the complete ones, newest first."""
         return self._generations.numbers()
@@ -292,11 +299,14 @@ class Session:
         durable.remove_tree(self._moves.restoring)
         self._mirrored = self._read_mirror(report=True)
         self.profile.mkdir(mode=0o700, exist_ok=True)
+        self._make_ballast()
+        if not self._marker_file.exists():
+            marker.store(self._marker_file, self._marker)
+
+    def _make_ballast(self) -> None:
         with suppress(OSError):
             if not self._ballast.exists():
                 durable.write_file(self._ballast, bytes(_BALLAST_BYTES))
-        if not self._marker_file.exists():
-            marker.store(self._marker_file, self._marker)
 
     def _sync_and_remember(self, known: Marker) -> None:
         """A disk that refuses to sync is told of; what we know of the session is written down all the same."""

@@ -55,6 +55,11 @@ class Waits:
         """Never sooner than this after the last one, or after one that failed: 10 min with the usual settings."""
         return 30 * self.settings.network_wait
 
+    @property
+    def storage_look(self) -> float:
+        """Between two looks at the volume: 2 min with the usual settings."""
+        return 6 * self.settings.network_wait
+
     def backoff(self, failures: int) -> float:
         """Before try number `failures + 1`: at once after the first failure, then doubling up to backoffMax."""
         if failures <= 1:

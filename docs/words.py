@@ -74,7 +74,7 @@ EVENTS = {
     EventName.SESSION_KEPT: "a copy of the session (`generation`, `bytes`) was taken: `moment` closed, launch (before the browser starts) or live",
     EventName.SESSION_RESTORE: "the page lost its session; what was kept (`kind`: mirror or generation) is tried",
     EventName.SESSION_LOST: "nothing kept of the session worked: a QR follows that no phone caused",
-    EventName.STORAGE_WARNING: "the volume refused something, or something damaged on it was dealt with",
+    EventName.STORAGE_WARNING: "the volume refused something or fills up (with `hint` and `fix`), something damaged on it was dealt with, or (info) it is well again",
 }
 
 REASONS = {

@@ -18,7 +18,7 @@ from bot import durable, marker
 from bot.contract import BotExit
 from bot.generations import KEPT, Moment, RestoreOutcome
 from bot.marker import Marker, Stage
-from bot.preflight import SessionError
+from bot.preflight import SessionError, SessionProblem
 from bot.problem import LOCALES
 from bot.session import Session
 from bot.text import Catalogue
@@ -491,6 +491,37 @@ def test_a_full_disk_leaves_no_half_generation_and_the_old_ones(small_disk: Path
     assert volume.session.take_generation().reason == "no_space"
     assert volume.session.generations() == [1]
     assert [each.name for each in (volume.folder / "generations").iterdir()] == ["1"]
+    volume.close()
+
+
+def test_the_disk_is_looked_at_before_it_is_full(small_disk: Path) -> None:
+    volume = Volume(small_disk / "session")
+    volume.browse("alpha", "x" * 1_500_000)
+    volume.pair("alpha")
+    session = volume.session
+    assert session.storage_problem() is None
+    filler = small_disk / "filler"
+
+    def leave(megabytes: int) -> None:
+        filler.unlink(missing_ok=True)
+        filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - megabytes * 1024**2))
+
+    leave(20)
+    soon = session.storage_problem()
+    assert soon is not None
+    assert soon.problem is SessionProblem.LOW_SPACE
+    assert soon.only_soon
+    assert "20 MiB free" in str(soon)
+    assert "25 MiB needed" in str(soon), "16 and three copies"
+    leave(10)
+    now = session.storage_problem()
+    assert now is not None
+    assert now.problem is SessionProblem.NO_SPACE
+    assert not now.only_soon
+    (volume.folder / "ballast").unlink()
+    filler.unlink()
+    assert session.storage_problem() is None
+    assert (volume.folder / "ballast").exists(), "there is room for it again"
     volume.close()
 
 
