@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _LOOK_SECONDS = 1.0
-_WAIT_SECONDS = 60  # for a first code: a bot that starts shows one within a few seconds
+_WAIT_SECONDS = 30  # for a code: a bot that starts shows one within a few seconds
 _ANSWER_SECONDS = 20
 _PIXELS = 8
 _AWAY = frozenset({EngineProblem.NOT_RUNNING, EngineProblem.GONE})
@@ -44,6 +44,13 @@ class Paired:
     phone: str
 
 
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """`state`: the bot's, or that it does not answer."""
+
+    state: str
+
+
 @command("qr")
 @client
 @option("--png", metavar="FILE", type=click.Path(path_type=Path), help="png")
@@ -51,11 +58,12 @@ class Paired:
 def qr(app: App, client: str, png: Path | None, text: bool) -> Exit:
     if png is not None and text:
         raise click.UsageError(app.say("usage.not_together", first="--png", second="--text"))
-    codes = _codes(app, with_bot(app, client, Exit.NO_QR))
-    if png is None and not text and app.terminal:
+    live = png is None and not text and app.terminal
+    codes = _codes(app, with_bot(app, client, Exit.NO_QR), endless=live)
+    if live:
         _live(app, client, codes)
         return Exit.OK
-    code = next(each for each in codes if isinstance(each, Code))
+    code = _first(app, client, codes)
     if text:
         click.echo(code.text)
     elif png is not None:
@@ -67,43 +75,49 @@ def qr(app: App, client: str, png: Path | None, text: bool) -> Exit:
     return Exit.OK
 
 
-def _codes(app: App, bot: Conversation) -> Iterator[Code | Paired | None]:
-    """The code that is valid now, again and again; None while one is awaited. Paired is the last.
+def _codes(app: App, bot: Conversation, *, endless: bool) -> Iterator[Code | Paired | Awaited]:
+    """The code that is valid now, again and again. Paired is the last.
 
+    `endless`: a bot that says that one may still come is waited for as long as somebody looks.
     Raises UserError (NO_QR) when none comes.
     """
     shown = False
     patience = time.monotonic() + _WAIT_SECONDS
     while True:
-        why = app.say("qr.not_yet", client=bot.client_id)
+        silent = app.say("status.place_silent")
+        found: Code | Paired | Awaited = Awaited(silent)
         try:
             answer = bot.ask("qr", seconds=_ANSWER_SECONDS)
-            shown, patience = True, time.monotonic() + _WAIT_SECONDS
-            yield Code(str(answer["text"]), int(answer["number"]))
+            found = Code(str(answer["text"]), int(answer["number"]))
         except talk.Refusal as refusal:
             if refusal.bot_exit not in (BotExit.NO_QR, BotExit.NOT_RUNNING):
                 raise
-            why = refusal.message
-            paired = _paired(app, bot, shown) if refusal.bot_exit == BotExit.NO_QR else None
-            yield paired
-            if paired:
-                return
+            if refusal.bot_exit == BotExit.NO_QR:
+                found = _instead(app, bot, shown) or found
         except EngineError as error:
             # A bot that is restarted meanwhile comes back and shows its code anew.
             if error.problem not in _AWAY:
                 raise
-            why = error.say(app.say).message
-            yield None
-        if time.monotonic() > patience:
-            raise UserError(why, app.say("talk.see_status", client=bot.client_id), Exit.NO_QR)
+        yield found
+        if isinstance(found, Paired):
+            return
+        shown = shown or isinstance(found, Code)
+        if isinstance(found, Code) or (endless and found.state != silent):
+            patience = time.monotonic() + _WAIT_SECONDS
+        elif time.monotonic() > patience:
+            raise UserError(
+                app.say("qr.not_yet", client=bot.client_id, state=found.state),
+                app.say("talk.see_status", client=bot.client_id),
+                Exit.NO_QR,
+            )
         time.sleep(_LOOK_SECONDS)
 
 
-def _paired(app: App, bot: Conversation, shown: bool) -> Paired | None:
-    """None: go on waiting. Raises UserError (NO_QR) when waiting leads nowhere."""
+def _instead(app: App, bot: Conversation, shown: bool) -> Paired | Awaited | None:
+    """Why no code is shown; None: it ends just now. Raises UserError (NO_QR) when waiting leads nowhere."""
     try:
         status = bot.status()
-    except talk.Refusal:  # it ends just now
+    except talk.Refusal:
         return None
     state, phone = str(status.get("state")), str(status.get("phone") or "-")
     found = scan.verdict(state, session_present=bool(status.get("session_present")), shown_before=shown)
@@ -112,7 +126,20 @@ def _paired(app: App, bot: Conversation, shown: bool) -> Paired | None:
         raise UserError(
             app.say(f"qr.{found.key}", **values), app.say(f"qr.{found.key}_fix", **values), Exit.NO_QR
         )
-    return Paired(phone) if found.next is scan.Next.PAIRED else None
+    return Paired(phone) if found.next is scan.Next.PAIRED else Awaited(state)
+
+
+def _first(app: App, client: str, codes: Iterator[Code | Paired | Awaited]) -> Code:
+    """Says once for each state why there is none yet. Raises UserError (NO_QR)."""
+    told: object = None
+    for each in codes:
+        if isinstance(each, Code):
+            return each
+        if isinstance(each, Awaited) and each != told:
+            told = each
+            click.echo(app.say("qr.waiting", client=client, state=each.state), err=True)
+    # Only a code that was shown is followed by Paired, and the first one is returned.
+    raise AssertionError("no code and no reason")
 
 
 def _drawn(code: Code, *, inverted: bool) -> list[str]:
@@ -123,13 +150,13 @@ def _made(code: Code) -> segno.QRCode:
     return segno.make(code.text, error="l", micro=False)
 
 
-def _live(app: App, client: str, codes: Iterator[Code | Paired | None]) -> None:
+def _live(app: App, client: str, codes: Iterator[Code | Paired | Awaited]) -> None:
     """Drawn in place, and gone from the screen at the end: a code that was shown is nobody's business later."""
     from rich.console import Console  # noqa: PLC0415  only where a terminal is
     from rich.live import Live  # noqa: PLC0415
 
     console = Console(highlight=False)
-    shown: Code | Paired | None = None
+    shown: Code | Paired | Awaited | None = None
     with Live(console=console, transient=True, auto_refresh=False) as live:
         drawn: object = None
         for code in codes:
@@ -141,12 +168,13 @@ def _live(app: App, client: str, codes: Iterator[Code | Paired | None]) -> None:
         click.echo(app.say("qr.paired", client=client, phone=shown.phone))
 
 
-def _picture(app: App, client: str, code: Code | Paired | None, console: Console) -> RenderableType:
+def _picture(app: App, client: str, code: Code | Paired | Awaited, console: Console) -> RenderableType:
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     if not isinstance(code, Code):
-        return Text(app.say("qr.waiting", client=client))
+        state = code.state if isinstance(code, Awaited) else "-"
+        return Text(app.say("qr.waiting", client=client, state=state))
     # With colours it is dark on light, whatever the terminal's own are; without, most terminals are dark.
     plain = console.no_color or console.color_system is None
     lines = _drawn(code, inverted=plain)

@@ -249,6 +249,25 @@ def test_no_qr_of_a_bot_that_does_not_run(world: World, client: str, why: str) -
     assert "sales" in unknown.err
 
 
+def test_no_qr_of_a_bot_that_does_not_reach_whatsapp_and_nobody_waits_for_ever(world: World) -> None:
+    file = world.cli.folder / "away.yaml"
+    image = next(line for line in world.cli.file.read_text().splitlines() if line.startswith("image:"))
+    file.write_text(
+        f"project: {world.stage.project}-away\n{image}\n"
+        "bots: [{clientId: away, memory: 512m, url: 'http://127.0.0.1:9/'}]\n"
+    )
+    named = ("--file", file.name)
+    try:
+        assert world.cli(*named, "up").code == 0
+        shown = world.cli(*named, "qr", "away", "--text")
+        assert (shown.code, shown.out) == (3, "")
+        assert "away shows no code at the moment (RECONNECTING); waiting for it." in shown.err
+        assert "away shows no code: it is RECONNECTING. See: python -m manager status away" in shown.err
+    finally:
+        world.cli(*named, "rm", "away", "--volume", "--yes")
+        world.cli(*named, "down")
+
+
 def test_pairing_by_code_and_logging_out(world: World) -> None:
     world.unpair("support")
     refused = world.cli("pair", "support", "12", OTURUM_LANG="tr")
