@@ -19,6 +19,7 @@ from bot.names import SETTINGS_VARIABLE as SETTINGS_VARIABLE  # noqa: PLC0414  o
 from bot.names import BotExit as BotExit  # noqa: PLC0414  ours to the outside
 
 CLIENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,63}$"
+LOCALE_PATTERN = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 WHATSAPP_URL = "https://web.whatsapp.com/"
 
 SESSION_MOUNT = "/session"
@@ -262,7 +263,7 @@ class BotSettings(ContractModel):
         None, description="Unix socket for `bot ctl`; default: oturum-<clientId>.sock in the temporary folder"
     )
     language: Literal["en", "tr"] = Field("en", description="Language of the messages in the event log")
-    locale: str | None = Field(None, description="Locale of the page, as in tr-TR")
+    locale: str | None = Field(None, pattern=LOCALE_PATTERN, description="Locale of the page, as in tr-TR")
     timezone: str | None = Field(None, description="Time zone of the page, as in Europe/Istanbul")
     proxy: ProxySettings | None = None
     browser: BrowserSettings = BrowserSettings()

@@ -353,6 +353,12 @@ class Runner:
             pass  # slow or hung: what the watcher hears (or doesn't) decides
         self.post(s.Navigated(), launch)
         self._watcher = asyncio.create_task(self._watch(browser, launch))
+        self._watcher.add_done_callback(lambda task: self._watch_ended(task, launch))
+
+    def _watch_ended(self, task: asyncio.Task[None], launch: int) -> None:
+        """A bot that looks no more is deaf: what nobody foresaw costs a browser, not the bot."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.post(s.BrowserGone(f"watch: {type(error).__name__}"), launch)
 
     def _stop_watching(self) -> None:
         if self._watcher is not None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import Any
 
 from bot import VERSION
-from bot.contract import SETTINGS_VARIABLE, BotExit, BotSettings, EventName, Level
+from bot.contract import BotExit, BotSettings, EventName, Level
 from bot.control import ControlServer, SocketTaken
 from bot.desk import Desk
 from bot.events import EventLog
@@ -22,53 +20,20 @@ from bot.problem import LOCALES
 from bot.runner import Runner, events_file
 from bot.server import HttpServer, PortTaken
 from bot.session import Session, SessionError
+from bot.settings import BadSettings, read_settings
 from bot.text import Catalogue
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class BadSettings(Exception):
-    """`lines`: what is wrong, each with its place, none with a value: a value may be a secret."""
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__(lines[0])
-        self.lines = lines
-
-
 def main() -> int:
     """Runs the bot of `BOT_SETTINGS` to its end; a `BotExit`."""
     try:
-        settings = read_settings(os.environ.get(SETTINGS_VARIABLE, ""))
+        settings = read_settings(os.environ)
     except BadSettings as wrong:
         print("\n".join(wrong.lines), file=sys.stderr)
         return BotExit.BAD_SETTINGS
     return asyncio.run(serve(settings))
-
-
-def read_settings(text: str) -> BotSettings:
-    """Raises BadSettings with everything that is wrong at once."""
-    say = Catalogue(LOCALES, "en")
-    if not text.strip():
-        raise BadSettings(say("settings.missing"), say("settings.missing_fix"))
-    try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise BadSettings(say("settings.not_json", line=error.lineno, column=error.colno)) from None
-    if not isinstance(raw, dict):
-        raise BadSettings(say("settings.not_object"), say("settings.missing_fix"))
-    try:
-        return BotSettings.model_validate(raw)
-    except ValidationError as error:
-        words = {"extra_forbidden": say("settings.unknown_key"), "missing": say("settings.required")}
-        lines = [
-            say(
-                "settings.wrong",
-                path=".".join(str(part) for part in each["loc"]),
-                problem=words.get(each["type"], each["msg"]),
-            )
-            for each in error.errors(include_input=False, include_url=False)
-        ]
-        raise BadSettings(*lines, say("settings.wrong_fix")) from None
 
 
 async def serve(settings: BotSettings) -> BotExit:
@@ -81,6 +46,12 @@ async def serve(settings: BotSettings) -> BotExit:
         heard.append(number.name)
         stop.set()
 
+    def unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A driver that is ended together with us has last words that nobody needs."""
+        if not stop.is_set():
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(unheard)
     for number in _SIGNALS:
         loop.add_signal_handler(number, hear, number)
     say = Catalogue(LOCALES, settings.language)

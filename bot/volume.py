@@ -49,7 +49,14 @@ class VolumeError(Problem):
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _parser(_settings()).parse_args(arguments)
+    settings = _settings()
+    known = argparse.Namespace(
+        session_dir=settings.get("sessionDir") or SESSION_MOUNT,
+        client=settings.get("clientId") or "",
+        language=os.environ.get("OTURUM_LANG") or settings.get("language") or "en",
+        json=False,
+    )
+    options = _parser().parse_args(arguments, known)
     say = Catalogue(LOCALES, options.language if options.language in LANGUAGES else "en")
     tell = sys.stderr if options.command == "export" else sys.stdout
     try:
@@ -71,16 +78,17 @@ def main(arguments: Sequence[str]) -> int:
     return BotExit.OK
 
 
-def _parser(settings: Json) -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--session-dir", metavar="DIR", default=settings.get("sessionDir") or SESSION_MOUNT)
-    common.add_argument("--client", metavar="CLIENT", default=settings.get("clientId") or "")
-    common.add_argument(
-        "--language", default=os.environ.get("OTURUM_LANG") or settings.get("language") or "en"
-    )
+def _parser() -> argparse.ArgumentParser:
+    """The common options stand before the command or after it: no default of theirs may undo the other place."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--session-dir", metavar="DIR")
+    common.add_argument("--client", metavar="CLIENT")
+    common.add_argument("--language")
     common.add_argument("--json", action="store_true", help="print the answer as one JSON object")
     parser = argparse.ArgumentParser(
-        prog="python -m bot volume", description="Look at and change the volume of a bot that does not run."
+        prog="python -m bot volume",
+        description="Look at and change the volume of a bot that does not run.",
+        parents=[common],
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     look = commands.add_parser("look", parents=[common], help="what is on it; changes nothing")

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic_core import PydanticCustomError
 
+from bot.contract import LOCALE_PATTERN
 from manager.fleet import Proxy
 
 LEAST_MEMORY = 128 * 1024 * 1024
@@ -84,7 +85,7 @@ def timezone(name: str | None) -> str | None:
 
 def locale(name: str | None) -> str | None:
     """A language tag as browsers know them: `tr`, `tr-TR`, `zh-Hant-TW`."""
-    pattern = r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?"
+    pattern = LOCALE_PATTERN.strip("^$")
     if name is None or re.fullmatch(pattern, name):
         return name
     language, *rest = re.split(r"[-_]", name.split(".")[0])
