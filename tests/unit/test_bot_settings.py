@@ -11,8 +11,8 @@ from bot.settings import BadSettings, read_settings
 GOOD = {"clientId": "shop", "sessionDir": "./session"}
 
 
-def told(language: str = "en", **settings: object) -> list[str]:
-    environ = {"BOT_SETTINGS": json.dumps(GOOD | settings), "OTURUM_LANG": language}
+def told(spoken: str = "en", **settings: object) -> list[str]:
+    environ = {"BOT_SETTINGS": json.dumps(GOOD | settings), "OTURUM_LANG": spoken}
     with pytest.raises(BadSettings) as caught:
         read_settings(environ)
     return [line.removeprefix("BOT_SETTINGS: ") for line in caught.value.lines]
