@@ -152,7 +152,10 @@ def make_plan(
             lanes.append(_plan_end(by_client[client_id], Cause(key)))
             volumes = sorted({each.volume for each in by_client[client_id] if each.volume})
             notes.append(Note(client_id, f"kept_{key}", {"volume": ", ".join(volumes) or "-"}))
-    if only is None:
+    if only is not None:
+        # Asked for by name, and nothing is done for them: that wants a word.
+        notes += [Note(client_id, "disabled") for client_id in sorted((only & disabled) - by_client.keys())]
+    else:
         notes += _leftover_volumes(observed, running | disabled | by_client.keys())
     return Plan(_plan_network(wanted, lanes, observed), tuple(lanes), tuple(notes))
 
@@ -162,19 +165,21 @@ def plan_down(observed: Observed, only: frozenset[str] | None = None) -> Plan:
     return Plan(lanes=tuple(_plan_end(group, Cause("down")) for _, group in _chosen(observed, only)))
 
 
-def plan_restart(observed: Observed, only: frozenset[str] | None = None) -> Plan:
+def plan_restart(
+    observed: Observed, only: frozenset[str] | None = None, disabled: frozenset[str] = frozenset()
+) -> Plan:
     """Every container (or those of `only`) stopped and started again as it is.
 
     What changed in bots.yaml is `up`'s business, and so is a bot without a container.
     """
     lanes: list[Lane] = []
     absent = sorted((only or frozenset()) - _by_client(observed).keys())
-    notes = [Note(client_id, "needs_up", blocking=True) for client_id in absent]
+    notes = [_cannot_restart(client_id, disabled) for client_id in absent]
     for client_id, group in _chosen(observed, only):
         own = (container_name(observed.project, client_id), volume_name(observed.project, client_id))
         keep = next((each for each in group if (each.name, each.volume) == own), None)
         if keep is None or not _can_start(keep, observed):
-            notes.append(Note(client_id, "needs_up", blocking=True))
+            notes.append(_cannot_restart(client_id, disabled))
         elif obstacle := (
             _stranger_on_volume(client_id, own[1], observed)
             or _other_bot_on_volume(client_id, own[1], observed)
@@ -185,6 +190,11 @@ def plan_restart(observed: Observed, only: frozenset[str] | None = None) -> Plan
             lane = [_step(ActionKind.STOP, each, cause) for each in group if each.state.may_write]
             lanes.append((*lane, _step(ActionKind.START, keep, cause)))
     return Plan(lanes=tuple(lanes), notes=tuple(notes))
+
+
+def _cannot_restart(client_id: str, disabled: frozenset[str]) -> Note:
+    """`up` alone would leave a disabled bot as it is."""
+    return Note(client_id, "disabled" if client_id in disabled else "needs_up", blocking=True)
 
 
 def plan_rm(observed: Observed, client_id: str) -> Plan:

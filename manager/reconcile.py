@@ -142,7 +142,7 @@ def restart(
     """Stops every bot (or `only` these), sees it stopped, starts it: no new container, no new image."""
 
     def look() -> Plan:
-        return planning.plan_restart(_observe(fleet, engine), only=only)
+        return planning.plan_restart(_observe(fleet, engine), only=only, disabled=fleet.disabled)
 
     if dry_run:
         return _dry(look)

@@ -110,7 +110,7 @@ def test_the_sessions_of_disabled_and_removed_bots_stay_and_up_says_so(
     fleet("sales", "support, enabled: false")
     ran = cli("up")
     assert (ran.code, ran.err) == (0, "")
-    assert f"support is disabled; its session stays on the volume {project}-session-support." in ran.lines
+    assert f"support is disabled; its volume {project}-session-support stays." in ran.lines
     assert any(
         "night is not in bots.yaml any more" in line and "rm night --volume" in line for line in ran.lines
     )

@@ -202,7 +202,7 @@ def test_rm_without_volume_removes_the_container_alone(
     cli("up")
     ran = cli("rm", "sales")
     assert (ran.code, ran.err) == (0, "")
-    assert f"The session of sales stays on the volume {project}-session-sales." in ran.out
+    assert f"The volume {project}-session-sales of sales stays." in ran.out
     assert "sales stands in bots.yaml still" in ran.out
     assert states(sdk, project) == {"support": "running"}
     assert f"{project}-session-sales" in volumes(sdk, project)

@@ -209,10 +209,21 @@ def test_a_disabled_bot_stops_and_keeps_its_volume() -> None:
     assert kinds(one_lane(plan)) == ["stop", "remove"]
     assert render(plan, SAY) == [
         "stop a: disabled in bots.yaml",
-        "a is disabled; its session stays on the volume p-session-a.",
+        "a is disabled; its volume p-session-a stays.",
     ]
     carry_out(engine, plan)
     assert make_plan(specs[1:], engine.observe(), disabled=frozenset({"a"})) == Plan()
+
+
+def test_a_disabled_bot_that_is_named_gets_a_word() -> None:
+    specs = specs_of(fleet_of("a", "b"))
+    engine = engine_with(specs[1])
+    off = frozenset({"a"})
+    word = "a is disabled in bots.yaml; to start it: python -m manager resume a && python -m manager up a"
+    up = make_plan(specs[1:], engine.observe(), only=off, disabled=off)
+    restart = planning.plan_restart(engine.observe(), only=off, disabled=off)
+    assert render(up, SAY) == render(restart, SAY) == [word]
+    assert (up.blocked, restart.blocked) == (frozenset(), off)
 
 
 def test_a_bot_taken_out_stops_and_keeps_its_volume() -> None:
@@ -220,11 +231,11 @@ def test_a_bot_taken_out_stops_and_keeps_its_volume() -> None:
     engine = engine_with(*specs)
     plan = make_plan(specs[1:], engine.observe())
     assert render(plan, SAY)[0] == "stop a: not in bots.yaml any more"
-    assert "stays on the volume p-session-a" in render(plan, SAY)[1]
+    assert "its volume p-session-a stays" in render(plan, SAY)[1]
     carry_out(engine, plan)
     again = make_plan(specs[1:], engine.observe())
     assert again.empty
-    assert render(again, SAY)[0].startswith("1 session(s) without a bot in bots.yaml: a.")
+    assert render(again, SAY)[0].startswith("1 volume(s) without a bot in bots.yaml: a.")
     assert "p-session-a" in engine.volumes
 
 
