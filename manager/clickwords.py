@@ -32,6 +32,14 @@ class _Speaking(click.Command):
         # click's own help option comes with an English sentence.
         return [_translated(param, app_of(ctx).say) for param in super().get_params(ctx)]
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            # click's parser does not always say in which command it was.
+            error.ctx = error.ctx or ctx
+            raise
+
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         pieces = [piece for piece in self.collect_usage_pieces(ctx) if piece != self.options_metavar]
         say = app_of(ctx).say
@@ -178,13 +186,28 @@ def usage_problem(error: click.UsageError, say: Catalogue, commands: Collection[
             hint = error.param.make_metavar(error.ctx) if error.param and error.ctx else error.param_hint
             return say("usage.missing", name=hint)
         case click.BadParameter():
-            name = error.param.human_readable_name if error.param else error.param_hint
-            return say("usage.bad_value", name=name, detail=error.message)
+            return say("usage.bad_value", name=_name(error), detail=error.message)
         case click.BadOptionUsage():
-            return say("usage.bad_option", name=error.option_name)
+            options = error.ctx.command.params if error.ctx else []
+            takes_none = any(
+                isinstance(each, click.Option) and each.is_flag and error.option_name in each.opts
+                for each in options
+            )
+            return say("usage.bad_option" if takes_none else "usage.needs_value", name=error.option_name)
         case _:
             missing = error.ctx is not None and isinstance(error.ctx.command, click.Group)
             return say("usage.no_command") if missing else error.format_message()
+
+
+def _name(error: click.BadParameter) -> object:
+    """An option as it is typed, an argument as the usage line shows it."""
+    match error.param:
+        case click.Option():
+            return max(error.param.opts, key=len)
+        case click.Parameter():
+            return error.param.human_readable_name
+        case _:
+            return error.param_hint
 
 
 def _with_guess(sentence: str, near: str | None, say: Catalogue) -> str:

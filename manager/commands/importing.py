@@ -64,6 +64,11 @@ def _folders(app: App, path: Path, name: str | None) -> Sequence[Path]:
         raise UserError(app.say("edit.not_a_client_id", client=name), code=Exit.USAGE)
     try:
         found = profiles.find(path.absolute())
+    except FileNotFoundError as error:
+        missing = error.filename or path
+        raise UserError(
+            app.say("import.no_such_path", path=missing), app.say("import.no_such_path_fix")
+        ) from None
     except OSError as error:
         raise UserError(
             app.say("profile.unreadable", path=error.filename or path, reason=error.strerror),

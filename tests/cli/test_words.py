@@ -54,16 +54,25 @@ def test_help_lists_every_command(cli: Cli, language: str) -> None:
             "There is no option --dryrun. Did you mean --dry-run? See: python -m manager up --help",
         ),
         ("rm", "CLIENT is missing. See: python -m manager rm --help"),
-        ("rm a b", "Too much was given: b See: python -m manager rm --help"),
+        ("rm a b", "Too much was given: b. See: python -m manager rm --help"),
+        ("validate --file", "--file needs a value. See: python -m manager validate --help"),
+        ("qr client-1 --png", "--png needs a value. See: python -m manager qr --help"),
+        ("up --dry-run=1", "--dry-run takes no value. See: python -m manager up --help"),
         (
-            "validate --file",
-            "--file: its value is missing, or it takes none. See: python -m manager --help",
+            "logs --tail abc",
+            "--tail: `abc` is no whole number of at least 0. See: python -m manager logs --help",
         ),
     ],
 )
 def test_wrong_usage_is_one_line(cli: Cli, command: str, message: str) -> None:
     ran = cli(*command.split())
     assert (ran.code, ran.out, ran.err) == (2, "", f"{message}\n")
+
+
+def test_import_of_a_path_that_is_not_there(cli: Cli) -> None:
+    ran = cli("import", "/no/such/path")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "/no/such/path: there is no such file or folder. Check the path.\n"
 
 
 def test_wrong_usage_in_turkish(cli: Cli) -> None:
