@@ -117,7 +117,7 @@ def test_the_sessions_of_disabled_and_removed_bots_stay_and_up_says_so(
     assert volumes(sdk, project) == {f"{project}-session-{name}" for name in ("sales", "support", "night")}
     again = cli("up").lines
     assert again[-1] == "Nothing to do."
-    assert again[0].startswith("1 session(s) without a bot in bots.yaml: night.")
+    assert again[0].startswith("1 volume(s) without a bot in bots.yaml: night.")
     notes = cli("up", "--json").json["notes"]
     assert [(note["key"], note["blocking"]) for note in notes] == [("leftover_volumes", False)]
 
