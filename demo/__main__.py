@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -25,6 +26,7 @@ from manager.image import ImageProgress
 from manager.locking import turn
 from manager.problems import EngineError
 from manager.progress import Plain
+from manager.reconcile import Progress
 from manager.text import catalogue
 from setup import simulator_image
 from setup.say import SetupError
@@ -35,6 +37,7 @@ INTERRUPTED = 130
 # A code stays until it is scanned, however slow the machine: codes that change by themselves would be no new requests.
 _SIMULATOR_OPTIONS = ("--first-ref-seconds", "900")
 _PLAIN_WIDTH = 120
+_NOTHING_TO_DO = re.compile(r"---> (Using cache|[0-9a-f]+)")
 
 
 def main() -> int:
@@ -59,7 +62,7 @@ def _run(say: Catalogue, tongue: str) -> int:
     variables = {"DEMO_LANGUAGE": tongue}
     fleet = config.load(FILE, os.environ | variables | {"SIMULATOR_PIN": "-"})
     screen = Screen(say, [bot.client_id for bot in fleet.bots])
-    on_progress = _Progress(catalogue(tongue), fleet.project)
+    on_progress = DemoProgress(catalogue(tongue), fleet.project)
     screen.line(say("demo.title"), "blue", bold=True)
     screen.tell("demo.about")
     # In this order: it tells each step, and an older builder goes through all of them for the simulator too.
@@ -86,8 +89,26 @@ def _run(say: Catalogue, tongue: str) -> int:
     return 0 if true else 1
 
 
-class _Progress(Plain):
-    """As `up` tells it; of a build step, which may be a whole script, one line."""
+class DemoProgress(Plain):
+    """As `up` tells it; of build steps, which may be whole scripts, one line, and none of those from the cache."""
+
+    def __init__(self, say: Catalogue, project: str) -> None:
+        super().__init__(say, project)
+        self._step_begun = 0
+        self._held: ImageProgress | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        if not isinstance(progress, ImageProgress) or not progress.steps:
+            super().__call__(progress)
+        elif progress.step != self._step_begun:
+            self._step_begun, self._held = progress.step, progress
+            if progress.step == 1:  # says that a build is under way
+                super().__call__(progress)
+        elif self._held is not None:
+            # What the builder says next, at once, tells whether there is anything to do.
+            if not _NOTHING_TO_DO.fullmatch(progress.text):
+                super().__call__(self._held)
+            self._held = None
 
     def building(self, progress: ImageProgress) -> str:
         return textwrap.shorten(super().building(progress), _PLAIN_WIDTH, placeholder=" …")
@@ -98,7 +119,9 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _summary(say: Catalogue, scenes: list[Scene]) -> None:
-    table = Table(*(say(f"table.{each}") for each in ("scenario", "expected", "seen", "qrs", "seconds")))
+    table = Table(*(say(f"table.{each}") for each in ("scenario", "expected", "seen")))
+    for each in ("qrs", "seconds"):
+        table.add_column(say(f"table.{each}"), justify="right", no_wrap=True)
     for scene in scenes:
         seen = "\n".join(f"{client}: {' → '.join(names) or '–'}" for client, names in scene.seen.items())
         mark = "✔" if scene.ok else "✘"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from demo.__main__ import DemoProgress
 from manager.image import ImageProgress
 from manager.progress import Plain
 from manager.text import catalogue
@@ -26,4 +27,25 @@ def test_the_first_line_of_each_build_step(capsys: pytest.CaptureFixture[str]) -
         "base image: unpacking it",
         "build step 1 of 2: FROM base",
         "build step 2 of 2: RUN make",
+    ]
+
+
+def test_the_demo_leaves_build_steps_out_that_come_from_the_cache(capsys: pytest.CaptureFixture[str]) -> None:
+    report = DemoProgress(catalogue("en"), "shop")
+    for progress in (
+        ImageProgress("FROM base", 1, 4),
+        ImageProgress("---> 0123abc", 1, 4),
+        ImageProgress("RUN fetch", 2, 4),
+        ImageProgress("---> Using cache", 2, 4),
+        ImageProgress("---> 0123abd", 2, 4),
+        ImageProgress("RUN make", 3, 4),
+        ImageProgress("---> Running in 0123", 3, 4),
+        ImageProgress("compiling a", 3, 4),
+        ImageProgress("ENV A=1", 4, 4),
+        ImageProgress("---> Using cache", 4, 4),
+    ):
+        report(progress)
+    assert capsys.readouterr().out.splitlines() == [
+        "build step 1 of 4: FROM base",
+        "build step 3 of 4: RUN make",
     ]
