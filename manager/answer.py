@@ -120,6 +120,8 @@ def _tell(app: App, outcome: Outcome, seconds: float) -> None:
     for note in outcome.notes:
         click.secho(note.say(say), fg="red" if note.blocking else "yellow", err=note.blocking)
     _sum_up(say, outcome, seconds)
+    if any(step.state is StepState.DONE and step.action.begins_a_bot for step in outcome.steps):
+        click.echo(say("cli.next_status"))
 
 
 def _sum_up(say: Catalogue, outcome: Outcome, seconds: float) -> None:

@@ -95,6 +95,11 @@ class Action:
     cause: Cause
     spec: ContainerSpec | None = None
 
+    @property
+    def begins_a_bot(self) -> bool:
+        """The start of a bot that had nothing on the engine before."""
+        return self.kind is ActionKind.START and self.cause.key == "new"
+
 
 Lane = tuple[Action, ...]
 

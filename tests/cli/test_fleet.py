@@ -42,7 +42,8 @@ def test_up_names_each_step_with_its_cause(
     fleet("sales", "support")
     ran = cli("up")
     assert (ran.code, ran.err) == (0, "")
-    *steps, summary = ran.lines
+    *steps, summary, following = ran.lines
+    assert following == "Next: python -m manager status"
     assert steps[0].startswith(f"create network {project}-bots (the bots' network does not exist): ")
     assert sorted(without_times(steps[1:])) == sorted(
         f"{client}: {what} (new)"
@@ -296,7 +297,7 @@ def test_no_engine_is_one_line_with_what_mends_it(cli: Cli, command: list[str]) 
 def test_turkish(cli: Cli, fleet: Fleet, project: str) -> None:
     fleet("satis")
     first = cli("up", OTURUM_LANG="tr")
-    assert first.lines[-1].startswith("4 adım ")
+    assert first.lines[-2].startswith("4 adım ")
     assert f"satis: {project}-bot-satis başlat (yeni)" in without_times(first.lines)
     assert cli("up", OTURUM_LANG="tr").out == "Yapılacak bir şey yok.\n"
     assert cli("up", "sats", OTURUM_LANG="tr").err.endswith("satis mi demek istediniz?\n")

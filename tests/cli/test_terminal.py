@@ -24,7 +24,7 @@ def test_up_ticks_off_what_it_did(cli: Cli, fleet: Fleet, sdk: docker.APIClient,
     ran = cli.terminal("up").end()
     assert ran.code == 0
     assert f"✓ sales: start {project}-bot-sales (new): " in ran.out
-    assert "4 step(s) done in " in ran.lines[-1]
+    assert "4 step(s) done in " in ran.lines[-2]
     assert states(sdk, project) == {"sales": "running"}
     again = cli.terminal("up").end()
     assert (again.code, again.out) == (0, "Nothing to do.\n")
