@@ -38,6 +38,15 @@ LOCKED = Belief(Kind.BANNED, session_keys=False, logout_reason=LogoutReason.LOCK
 OUTDATED = Belief(Kind.OUTDATED, session_keys=True)
 PROXY = Belief(Kind.PROXY_BLOCKED, session_keys=True)
 
+# What only a person can end, and the state it leads to.
+PERSON = [
+    (BANNED, State.BANNED),
+    (LOCKED, State.BANNED),
+    (OUTDATED, State.OUTDATED),
+    (PROXY, State.PROXY_BLOCKED),
+]
+DISCONNECT, RECONNECT = EventName.WHATSAPP_DISCONNECT, EventName.BOT_RECONNECT
+
 ABANDONABLE = (s.Launch, s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
 ANSWERED = (*ABANDONABLE, s.SetAside, s.RestoreGeneration, s.TakeGeneration)
 _ACTS = (s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
@@ -234,6 +243,10 @@ class Life:
     @property
     def state(self) -> State:
         return self.heart.state
+
+
+def paired() -> Life:
+    return Life().ready()
 
 
 def lines(effects: list[s.Effect], *names: EventName) -> list[dict[str, Any]]:
