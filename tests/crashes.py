@@ -1,4 +1,4 @@
-"""A process that dies between any two operations on files, and a volume to see what is left of it.
+"""A process that dies between any two operations on files, and a volume to see what is left of it or who may open it.
 
 Dying is a BaseException: nothing that tidies up after an OSError runs, as after SIGKILL. What was done stays done.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,21 @@ def give_back_lock(folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             if each.readlink() == folder / "lock":
                 os.close(int(each.name))
+
+
+def refusal(folder: Path, prefix: tuple[str, ...] = ()) -> tuple[int, str]:
+    """What opening the folder says in another process (as another user, with `prefix`)."""
+    script = (
+        "import sys; from pathlib import Path; from bot.session import Session, SessionError\n"
+        "try: Session.open(Path(sys.argv[1]), 'shop')\n"
+        "except SessionError as error: print(error); sys.exit(error.exit)\n"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [*prefix, sys.executable, "-c", script, folder],
+        capture_output=True, text=True, check=False, cwd="/", env=os.environ | {"PYTHONPATH": str(root)},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
 
 
 class Volume:
