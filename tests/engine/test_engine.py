@@ -1,4 +1,4 @@
-"""manager/engine.py against a real engine: confinement as the kernel sees it, exec, logs, events, secrets."""
+"""manager/engine/ against a real engine: confinement as the kernel sees it, exec, logs, events, secrets."""
 
 from __future__ import annotations
 

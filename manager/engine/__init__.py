@@ -1,0 +1,55 @@
+"""The Docker engine, as plain blocking calls that threads may share.
+
+Answers are handed on raw to `manager.observed`; failures become `EngineError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bot.contract import LABEL_PROJECT
+from manager import observed
+from manager.engine.connection import Json
+from manager.engine.networks import Networks
+from manager.engine.volumes import Volumes
+from manager.problems import EngineError, EngineProblem
+from manager.spec import network_name
+
+__all__ = ["Engine"]
+
+
+class Engine(Networks, Volumes):
+    def observe(self, project: str, names: Collection[str], volumes: Collection[str]) -> observed.Observed:
+        """Two list calls; a third for the network only while no running bot proves that it is there."""
+        containers: list[Json] = self.ask(lambda api: api.containers(all=True))
+        known: list[Json] = self.ask(lambda api: api.volumes())["Volumes"] or []
+        network = network_name(project)
+        networks: list[Json] | None = None
+        if not any(_proves_network(each, project, network) for each in containers):
+            networks = self.ask(lambda api: api.networks(names=[network]))
+        return observed.from_engine(project, containers, known, networks, names, volumes)
+
+    def image_id(self, reference: str) -> str | None:
+        try:
+            return str(self.ask(lambda api: api.inspect_image(reference))["Id"])
+        except EngineError as error:
+            if error.problem in (EngineProblem.IMAGE_MISSING, EngineProblem.GONE):
+                return None
+            raise
+
+    def info(self) -> Json:
+        found: Json = self.ask(lambda api: api.info())
+        return found
+
+    def version(self) -> Json:
+        found: Json = self.ask(lambda api: api.version())
+        return found
+
+
+def _proves_network(container: Json, project: str, network: str) -> bool:
+    """An engine does not remove a network while a running container is attached to it."""
+    labels = container.get("Labels") or {}
+    attached = (container.get("NetworkSettings") or {}).get("Networks") or {}
+    return (
+        labels.get(LABEL_PROJECT) == project and container.get("State") == "running" and network in attached
+    )
