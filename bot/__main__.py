@@ -23,9 +23,9 @@ def main(arguments: Sequence[str]) -> int:
             code: int = importlib.import_module(f"bot.{part}").main(rest)
             return code
         case []:
-            from bot import service  # noqa: PLC0415
+            from bot import start  # noqa: PLC0415
 
-            return service.main()
+            return start.main()
         case ["--print-schema"]:
             import json  # noqa: PLC0415
 

@@ -21,7 +21,6 @@ from playwright.async_api import (
     Page,
     Playwright,
     ProxySettings,
-    async_playwright,
 )
 from playwright.async_api import Error as PlaywrightError
 
@@ -29,6 +28,8 @@ from bot import chromium, page, processes, qrimage
 from bot.chromium import BrowserError as BrowserError  # noqa: PLC0414  ours to the outside
 from bot.chromium import BrowserProblem as BrowserProblem  # noqa: PLC0414  ours to the outside
 from bot.contract import BotSettings
+from bot.driver import Driver
+from bot.driver import stop as stop_driver
 from bot.signals import DomSign, Snapshot, logout_in
 
 _LAUNCH_SECONDS = 60
@@ -104,7 +105,7 @@ class Browser:
     # --- life -------------------------------------------------------------------------------------------
 
     async def launch(
-        self, profile: Path, restore: Mapping[str, str] | None, *, written_by: str | None = None
+        self, driver: Driver, profile: Path, restore: Mapping[str, str] | None, written_by: str | None
     ) -> None:
         """Starts the browser on `profile`; `restore` is put into localStorage before the page's scripts run.
 
@@ -112,13 +113,13 @@ class Browser:
         """
         executable = chromium.find(self._settings)
         self._profile = profile
-        driver = asyncio.ensure_future(async_playwright().start())
+        taken = driver.take()
         try:
             self.version = await asyncio.to_thread(chromium.version_of, executable)
             chromium.check_age(executable, self.version, written_by)
         finally:
             # Also when this is refused or abandoned: what `close` doesn't know of it can't stop.
-            self._playwright = await asyncio.shield(driver)
+            self._playwright = await asyncio.shield(taken)
         try:
             self._context = await self._playwright.chromium.launch_persistent_context(
                 profile, **self._options(executable)
@@ -146,9 +147,7 @@ class Browser:
         if self._profile is not None:
             await asyncio.to_thread(_end_all, self._profile)
         if self._playwright is not None:
-            with suppress(PlaywrightError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await self._playwright.stop()
+            await stop_driver(self._playwright)
         for task in self._tasks:
             task.cancel()
         return clean

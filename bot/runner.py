@@ -19,6 +19,7 @@ from bot import episode
 from bot import stimuli as s
 from bot.browser import Browser, BrowserError, NavigationError, ProbeError
 from bot.contract import BotExit, BotSettings, EventName, Level, QrCause, State
+from bot.driver import Driver
 from bot.events import EventLog
 from bot.generations import Moment
 from bot.keeper import Keeper
@@ -84,9 +85,9 @@ class Runner:
 
     # --- the loop ---------------------------------------------------------------------------------------
 
-    async def run(self) -> BotExit:
+    async def run(self, driver: Driver) -> BotExit:
         """Until a stop is asked for, or there can be no browser. Never leaves a browser behind."""
-        work = [self._operate(), self.keeper.watch(self.lifecycle.waits.storage_look)]
+        work = [self._operate(driver), self.keeper.watch(self.lifecycle.waits.storage_look)]
         tasks = [asyncio.create_task(each) for each in work]
         try:
             self.keeper.tell_reports()
@@ -173,14 +174,14 @@ class Runner:
         if self._current is not None and isinstance(self._current[0], _ABANDONABLE):
             self._current[1].cancel()
 
-    async def _operate(self) -> None:
+    async def _operate(self, driver: Driver) -> None:
         while True:
             await self._operation_there.wait()
             if not self._operations:
                 self._operation_there.clear()
                 continue
             effect = self._operations.popleft()
-            task = asyncio.create_task(self._perform(effect))
+            task = asyncio.create_task(self._perform(effect, driver))
             self._current = (effect, task)
             await asyncio.wait([task])
             self._current = None
@@ -260,12 +261,12 @@ class Runner:
 
     # --- effects that take time -------------------------------------------------------------------------
 
-    async def _perform(self, effect: s.Effect) -> None:  # noqa: PLR0912  one arm an effect
+    async def _perform(self, effect: s.Effect, driver: Driver) -> None:  # noqa: PLR0912  one arm an effect
         match effect:
             case s.Emit():
                 self._perform_now(effect)
             case s.Launch():
-                await self._perform_launch()
+                await self._perform_launch(driver)
             case s.Navigate():
                 await self._go(reload=False)
             case s.Reload():
@@ -307,7 +308,7 @@ class Runner:
         except ProbeError:
             return False
 
-    async def _perform_launch(self) -> None:
+    async def _perform_launch(self, driver: Driver) -> None:
         self._launch += 1
         launch = self._launch
         info = self.session.info()
@@ -328,7 +329,7 @@ class Runner:
         )
         self._closed_cleanly = False
         try:
-            await self.browser.launch(self.session.profile, mirror, written_by=info.browser_version)
+            await self.browser.launch(driver, self.session.profile, mirror, info.browser_version)
         except BrowserError as error:
             said = error.say(self.say)
             self.post(s.LaunchFailed(error.permanent, error.exit, said.message, said.hint, said.fix), launch)

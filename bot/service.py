@@ -13,6 +13,7 @@ from bot import VERSION
 from bot.contract import BotExit, BotSettings, EventName, Level
 from bot.control import ControlServer, SocketTaken
 from bot.desk import Desk
+from bot.driver import Driver
 from bot.events import EventLog
 from bot.metrics import BotMetrics
 from bot.names import default_socket
@@ -26,18 +27,18 @@ from bot.text import Catalogue
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def main() -> int:
-    """Runs the bot of `BOT_SETTINGS` to its end; a `BotExit`."""
+async def serve(driver: Driver) -> BotExit:
+    """Runs the bot of `BOT_SETTINGS` to its end. Who made `driver` closes it."""
     try:
         settings = read_settings(os.environ)
     except BadSettings as wrong:
         print("\n".join(wrong.lines), file=sys.stderr)
         return BotExit.BAD_SETTINGS
-    return asyncio.run(serve(settings))
+    return await _serve(settings, driver)
 
 
-async def serve(settings: BotSettings) -> BotExit:
-    """Signals are heard from the first moment on: a stop in the middle of a start is a clean stop."""
+async def _serve(settings: BotSettings, driver: Driver) -> BotExit:
+    """Signals are heard from here on: a stop in the middle of a start is a clean stop."""
     stop = asyncio.Event()
     heard: list[str] = []
     loop = asyncio.get_running_loop()
@@ -74,14 +75,14 @@ async def serve(settings: BotSettings) -> BotExit:
         runner = Runner(settings, session, log, metrics, say)
         stopper = asyncio.create_task(_pass_on(stop, heard, runner))
         try:
-            return await _run(runner, log, say)
+            return await _run(runner, driver, log, say)
         finally:
             stopper.cancel()
     finally:
         session.close()
 
 
-async def _run(runner: Runner, log: EventLog, say: Catalogue) -> BotExit:
+async def _run(runner: Runner, driver: Driver, log: EventLog, say: Catalogue) -> BotExit:
     settings, desk = runner.settings, Desk(runner)
     http, control = HttpServer(desk), ControlServer(desk, say)
     path = Path(settings.control_socket or default_socket(settings.client_id))
@@ -96,7 +97,7 @@ async def _run(runner: Runner, log: EventLog, say: Catalogue) -> BotExit:
         _refuse(log, say, "socket_taken", detail=f"{path}: {taken}")
         return BotExit.PORT_IN_USE
     try:
-        return await runner.run()
+        return await runner.run(driver)
     finally:
         await control.close()
         await http.close()
