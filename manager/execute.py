@@ -56,42 +56,49 @@ def execute(
     engine: ExecutesOn,
     project: str,
     on_progress: Callable[[Step], None] = lambda step: None,
-    workers: int = WORKERS,
+    stopping: threading.Event | None = None,
 ) -> list[Step]:
     """The finished steps (done, failed, skipped), lane by lane. `on_progress` calls never overlap.
 
-    An interrupt (Ctrl-C) lets running steps finish, begins no other, and is raised then.
+    An interrupt (Ctrl-C) lets running steps finish, begins no other, and is raised then. `stopping`, once set, does
+    the same without raising anything.
     """
-    run = _Run(engine, project, on_progress)
+    run = _Run(engine, project, on_progress, stopping or threading.Event())
     steps = run.lane(plan.shared)
     if any(step.state is not StepState.DONE for step in steps):
         return steps + [run.skip(action) for lane in plan.lanes for action in lane]
     if not plan.lanes:
         return steps
-    with ThreadPoolExecutor(min(workers, len(plan.lanes)), thread_name_prefix="lane") as pool:
+    with ThreadPoolExecutor(min(WORKERS, len(plan.lanes)), thread_name_prefix="lane") as pool:
         try:
             futures = [pool.submit(run.lane, lane) for lane in plan.lanes]
             for future in futures:
                 steps += future.result()
         except BaseException:
-            run.interrupted.set()
+            run.stopping.set()
             raise
     return steps
 
 
 class _Run:
-    def __init__(self, engine: ExecutesOn, project: str, on_progress: Callable[[Step], None]) -> None:
+    def __init__(
+        self,
+        engine: ExecutesOn,
+        project: str,
+        on_progress: Callable[[Step], None],
+        stopping: threading.Event,
+    ) -> None:
         self._engine = engine
         self._project = project
         self._on_progress = on_progress
         self._telling = threading.Lock()
-        self.interrupted = threading.Event()
+        self.stopping = stopping
 
     def lane(self, actions: Iterable[Action]) -> list[Step]:
         steps: list[Step] = []
         going = True
         for action in actions:
-            steps.append(self._step(action) if going and not self.interrupted.is_set() else self.skip(action))
+            steps.append(self._step(action) if going and not self.stopping.is_set() else self.skip(action))
             going = steps[-1].state is StepState.DONE
         return steps
 

@@ -7,7 +7,8 @@ first, and a pass that lost a race against another manager looks again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +24,7 @@ from manager.locking import turn
 from manager.observed import Observed
 from manager.plan import Note, Plan
 from manager.problems import EngineError, EngineProblem
+from manager.spec import ContainerSpec
 
 PASSES = 4
 _RACES = {
@@ -48,6 +50,15 @@ class ReconcilesOn(ExecutesOn, BuildsImages, Protocol):
     def observe(self, project: str, names: Collection[str], volumes: Collection[str]) -> Observed: ...
     def remove_network(self, name: str, project: str) -> bool: ...
     def remove_volume(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What bots.yaml wants, what is there, and the plan that follows."""
+
+    desired: Sequence[ContainerSpec]
+    observed: Observed
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +105,24 @@ def up(  # noqa: PLR0913  the command's own options
     *,
     confirm: Callable[[Plan], bool] = lambda plan: True,
     environ: Mapping[str, str] = os.environ,
+    admit: Callable[[Look], Plan] = lambda look: look.plan,
+    stopping: threading.Event | None = None,
 ) -> Outcome:
     """Makes what bots.yaml says true, for `only` these bots or for all.
 
-    `confirm` is asked once, before the first step of a plan that has any. Raises EngineError when there is no
-    image or nothing could be observed; what fails later stands in the outcome.
+    `confirm` is asked once, before the first step of a plan that has any. `admit` chooses from each plan what is
+    done of it now. Once `stopping` is set no further step begins. Raises EngineError when there is no image or
+    nothing could be observed, NoTurn when it was stopped before its turn; what fails later stands in the outcome.
     """
     if dry_run:
         found = image.find(engine, fleet.image)
-        return _dry(_planner(fleet, engine, only, found), found)
-    with project_turn(fleet, engine, on_progress):
+        planner = _planner(fleet, engine, only, found)
+        return _dry(lambda: admit(planner()), found)
+    with project_turn(fleet, engine, on_progress, stopping):
         found = image.ensure(engine, fleet.image, environ, on_progress)
+        planner = _planner(fleet, engine, only, found)
         outcome = _carry_out(
-            _planner(fleet, engine, only, found), fleet, engine, on_progress, confirm=confirm
+            lambda: admit(planner()), fleet, engine, on_progress, confirm=confirm, stopping=stopping
         )
     return replace(outcome, image=found)
 
@@ -182,7 +198,7 @@ def remove_client(
 
 def _planner(
     fleet: Fleet, engine: ReconcilesOn, only: frozenset[str] | None, found: BotImage
-) -> Callable[[], Plan]:
+) -> Callable[[], Look]:
     around = confinement.fingerprint()
     desired = [
         specs.build(fleet, bot, found.id, found.version, confinement=around)
@@ -190,13 +206,14 @@ def _planner(
         if bot.enabled
     ]
 
-    def plan() -> Plan:
+    def look() -> Look:
         observed = engine.observe(
             fleet.project, [spec.name for spec in desired], [spec.volume for spec in desired]
         )
-        return planning.make_plan(desired, observed, only=only, disabled=fleet.disabled)
+        plan = planning.make_plan(desired, observed, only=only, disabled=fleet.disabled)
+        return Look(desired, observed, plan)
 
-    return plan
+    return look
 
 
 def _observe(fleet: Fleet, engine: ReconcilesOn) -> Observed:
@@ -205,10 +222,15 @@ def _observe(fleet: Fleet, engine: ReconcilesOn) -> Observed:
     return engine.observe(fleet.project, names, volumes)
 
 
-def project_turn(fleet: Fleet, engine: ReconcilesOn, on_progress: OnProgress) -> AbstractContextManager[None]:
+def project_turn(
+    fleet: Fleet,
+    engine: ReconcilesOn,
+    on_progress: OnProgress,
+    stopping: threading.Event | None = None,
+) -> AbstractContextManager[None]:
     """One manager at a time on a project; who waits is told for whom."""
     what = f"project {fleet.project} on {engine.host}"
-    return turn(what, lambda holder: on_progress(Waiting(holder)))
+    return turn(what, lambda holder: on_progress(Waiting(holder)), stopping)
 
 
 def _dry(look: Callable[[], Plan], found: BotImage | None = None) -> Outcome:
@@ -224,6 +246,7 @@ def _carry_out(  # noqa: PLR0913
     *,
     confirm: Callable[[Plan], bool] = lambda plan: True,
     passes: int = PASSES,
+    stopping: threading.Event | None = None,
 ) -> Outcome:
     """Looks, plans and executes until nothing is left that only a lost race prevented."""
     first = plan = look()
@@ -231,8 +254,9 @@ def _carry_out(  # noqa: PLR0913
         return Outcome(plan, plan.notes, confirmed=False)
     done: list[Step] = []
     for left in range(passes - 1, -1, -1):
-        steps = execute(plan, engine, fleet.project, partial(_tell, on_progress, final=left == 0))
-        if left == 0 or not any(_lost_race(step) for step in steps):
+        tell = partial(_tell, on_progress, final=left == 0)
+        steps = execute(plan, engine, fleet.project, tell, stopping=stopping)
+        if left == 0 or (stopping and stopping.is_set()) or not any(_lost_race(step) for step in steps):
             break
         done += [step for step in steps if step.state is StepState.DONE]
         plan = look()
