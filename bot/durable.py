@@ -101,6 +101,14 @@ def sync_all(folder: Path) -> None:
         sync_tree(folder)
 
 
+def erase(path: Path) -> None:
+    """Removes a file or a folder. Raises OSError when something of it stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def remove_tree(path: Path) -> None:
     """Removes a file or a folder; what is not there is removed already."""
     if path.is_dir() and not path.is_symlink():

@@ -50,12 +50,14 @@ class Keeper:
 
     # --- at once ------------------------------------------------------------------------------------------
 
-    def mark(self, write: Callable[[], object]) -> None:
-        """What the volume refuses is told, and the bot goes on."""
+    def mark(self, write: Callable[[], object]) -> bool:
+        """What the volume refuses is told, and the bot goes on. Whether it was written."""
         try:
             write()
         except (Problem, OSError) as error:
             self._refused(error)
+            return False
+        return True
 
     def _refused(self, error: Problem | OSError) -> None:
         if isinstance(error, Problem):
@@ -75,6 +77,12 @@ class Keeper:
         self._log.emit(EventName.STORAGE_WARNING, Level.WARNING, "storage_warning", fields)
 
     def tell_reports(self) -> None:
+        if erased := self._session.erased:
+            self._session.erased = None
+            told: dict[str, object] = {"removed": list(erased.names), "bytes": erased.bytes}
+            told |= {"generations": erased.generations, "aside": erased.asides}
+            self._log.emit(EventName.SESSION_ERASED, Level.SUCCESS, "session_erased", told)
+            self.show_generations()
         while self._session.reports:
             report = self._session.reports.pop(0)
             if report.kind.startswith("damaged"):
@@ -94,6 +102,15 @@ class Keeper:
             await asyncio.to_thread(self._session.set_aside, reason)
         except (Problem, OSError) as error:
             self._failed(error)
+        self.show_generations()
+
+    async def erase(self, reason: str) -> None:
+        ruling = self.witness.ruling
+        try:
+            await asyncio.to_thread(self._session.erase, reason, ruling)
+        except (Problem, OSError) as error:
+            self._failed(error)
+        self.tell_reports()
 
     async def restore(self, reason: str) -> None:
         try:

@@ -35,7 +35,8 @@ class Marker:
     `in_doubt`: a page asked for a scan since the session was READY last: its profile is no copy's model.
 
     `pending_aside` is the reason of a setting-aside that has begun; `pending_restore` the number of a generation that
-    lies complete in `profile.restoring`.
+    lies complete in `profile.restoring`. `pending_erase`: a logout of our own is wanted; once the stage is LOGGED_OUT
+    nothing of the session may stay.
     """
 
     stage: Stage = Stage.EMPTY
@@ -50,6 +51,7 @@ class Marker:
     dead_keys: str | None = None
     pending_aside: str | None = None
     pending_restore: int | None = None
+    pending_erase: bool | None = None
     in_doubt: bool | None = None
 
 

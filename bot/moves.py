@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import durable, marker, processes
-from bot.generations import Generations
+from bot.archive import PARTS, Fingerprint
+from bot.generations import Generations, is_content
 from bot.marker import Marker
 
 INCOMING = "incoming-"
@@ -30,6 +31,18 @@ _CACHES = (
     "Service Worker/CacheStorage",
 )
 _SINGLETONS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What a logout of our own has removed: entries of the volume by name, among them how many copies and sessions that
+    had ended, and bytes.
+    """
+
+    names: tuple[str, ...]
+    generations: int
+    asides: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +63,27 @@ class Moves:
         self.restoring = folder / "profile.restoring"
         self.marker_file = folder / "marker.json"
         self.mirror_file = folder / "mirror.json"
+        self.asides = folder / "aside"
         self.generations = Generations(folder / "generations")
+
+    def profile_files(self) -> dict[str, Fingerprint]:
+        """Name -> fingerprint of what is the session in the profile."""
+        return {
+            path.relative_to(self.profile).as_posix(): durable.fingerprint(path)
+            for part in PARTS
+            for path in durable.files_below(self.profile / "Default" / part, is_content)
+        }
+
+    def sync_profile(self) -> None:
+        """The browser leaves this to the kernel, which takes its time: until then a power cut loses the keys.
+
+        Only the session's own files: syncing the file system would wait for everything else that is written to it.
+        """
+        for part in PARTS:
+            durable.sync_all(self.profile / "Default" / part)
+        for folder in (self.profile / "Default", self.profile, self.folder):
+            if folder.is_dir():
+                durable.sync_folder(folder)
 
     def finish_aside(self, known: Marker, reason: str) -> tuple[Marker, Path | None]:
         """All of the session goes to aside/. The marker as it is then, and where it went: None, there was nothing."""
@@ -66,6 +99,37 @@ class Moves:
         marker.store(self.marker_file, known)
         self._prune_aside()
         return known, target if found else None
+
+    def finish_erase(self, known: Marker) -> tuple[Marker, Erased]:
+        """Nothing of any session stays; the lock, the ballast and the event log do. The marker as it is then.
+
+        The copies go first: what is left of an erasure that a broken disk ends is nothing to go on with.
+        """
+        found = [path for path in self._all_of_a_session() if path.exists()]
+        erased = Erased(
+            tuple(path.name for path in found if not is_empty(path)),
+            len(self.generations.numbers()),
+            len(list(self.asides.iterdir())) if self.asides.is_dir() else 0,
+            sum(file.stat().st_size for path in found for file in _files(path)),
+        )
+        for path in found:
+            durable.erase(path)
+        durable.sync_folder(self.folder)
+        self.profile.mkdir(mode=0o700, exist_ok=True)
+        known = replace(known, pending_erase=None, dead_keys=None)
+        marker.store(self.marker_file, known)
+        return known, erased
+
+    def _all_of_a_session(self) -> list[Path]:
+        return [
+            self.generations.folder,
+            self.asides,
+            self.restoring,
+            *self.folder.glob(f"{INCOMING}*"),
+            *self.folder.glob(f"{self.mirror_file.name}*"),
+            *self.folder.glob(f"{self.marker_file.stem}.damaged*"),
+            self.profile,
+        ]
 
     def finish_restore(self, known: Marker, number: int, reason: str) -> tuple[Marker, Path | None]:
         """What lies complete in `restoring` becomes the profile, which goes aside: where to, if there was one."""
@@ -112,13 +176,12 @@ class Moves:
 
     def _aside_folder(self, reason: str) -> Path:
         stem = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{reason}"
-        return self.folder / "aside" / stem
+        return self.asides / stem
 
     def _prune_aside(self) -> None:
         """Newest first, as many as the number and the bytes allow; always the newest."""
-        folder = self.folder / "aside"
         total = 0
-        newest_first = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
+        newest_first = sorted(self.asides.iterdir(), reverse=True) if self.asides.is_dir() else []
         for older, path in enumerate(newest_first):
             total += sum(each.stat().st_size for each in durable.files_below(path))
             if older and (older >= _ASIDE_KEPT or total > _ASIDE_BYTES):
@@ -127,6 +190,10 @@ class Moves:
 
 def is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
+
+
+def _files(path: Path) -> list[Path]:
+    return list(durable.files_below(path)) if path.is_dir() else [path]
 
 
 def _make_aside(folder: Path) -> None:

@@ -36,6 +36,7 @@ _SLOW = (
     s.CloseBrowser,
     s.MarkLoggedOut,
     s.SetAside,
+    s.Erase,
     s.RestoreGeneration,
     s.TakeGeneration,
     s.Exit,
@@ -122,6 +123,7 @@ class Runner:
             next_cause=_next_cause(info.ended),
             episode=open_episode.cause if open_episode else None,
             episode_codes=open_episode.codes if open_episode else 0,
+            unlinking=info.unlinking,
         )
 
     async def _next_event(self) -> s.Event:
@@ -195,7 +197,7 @@ class Runner:
             self.post(s.LaunchFailed(False, BotExit.BROWSER_UNUSABLE, note), self._launch)
         elif isinstance(effect, _ABANDONABLE):
             self.post(s.BrowserGone(note), self._launch)
-        elif isinstance(effect, s.SetAside | s.RestoreGeneration):
+        elif isinstance(effect, s.SetAside | s.Erase | s.RestoreGeneration):
             self.post(s.StorageFailed(f"{note}: {error}"))
         else:
             self.keeper.warn(f"{note}: {error}")
@@ -229,6 +231,8 @@ class Runner:
                 self.keeper.show_generations()
             case s.MarkInDoubt():
                 self.keeper.mark(self.session.mark_in_doubt)
+            case s.KeepSession():
+                self.keeper.mark(self.session.drop_erase)
             case s.RefuseGeneration():
                 self.keeper.refuse_generation()
 
@@ -280,13 +284,15 @@ class Runner:
             case s.Takeover():
                 await self._ask_page(self._open_browser().takeover())
             case s.Unlink():
-                ok = await self._ask_page(self._open_browser().unlink())
-                self.post(s.Unlinked(ok), self._launch)
+                await self._unlink()
             case s.MarkLoggedOut(reason):
                 await self.keeper.mark_logged_out(reason)
                 self._show_session()
             case s.SetAside(reason):
                 await self.keeper.set_aside(reason)
+            case s.Erase(reason):
+                await self.keeper.erase(reason)
+                self._show_session()
             case s.RestoreGeneration(reason):
                 await self.keeper.restore(reason)
             case s.TakeGeneration(live=True):
@@ -301,6 +307,17 @@ class Runner:
         if self.browser is None:
             raise ProbeError("no browser")
         return self.browser
+
+    async def _unlink(self) -> None:
+        """A page that is silent, or gone to its logout's address already, may have told the server: only what it shows
+        next decides.
+        """
+        launch = self._launch
+        ok = self.keeper.mark(self.session.plan_erase)
+        if ok:
+            with suppress(ProbeError):
+                ok = await self._open_browser().unlink()
+        self.post(s.Unlinked(ok), launch)
 
     async def _ask_page(self, question: object) -> bool:
         try:

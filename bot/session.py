@@ -8,8 +8,9 @@ incoming-*/   a session on its way in (`bot volume import`)
 running       there while a browser is open, or was killed
 ```
 
-Nothing here deletes a session: what is over or damaged is moved to aside/, of which a bounded number is kept. Moves
-that take several steps are written in the marker before they begin, and finished by the next `open`.
+Nothing here deletes a session but a logout by our own command, which leaves nothing of it: what else is over or
+damaged is moved to aside/, of which a bounded number is kept. Moves that take several steps are written in the marker
+before they begin, and finished by the next `open`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import durable, marker, mirror, preflight, sessioninfo
-from bot.archive import MIRROR, PARTS, Fingerprint, Manifest
+from bot.archive import MIRROR, Fingerprint, Manifest
 from bot.contract import mask_phone
 from bot.generations import (
     Generation,
@@ -31,12 +32,11 @@ from bot.generations import (
     Origin,
     RestoreOutcome,
     RestoreResult,
-    is_content,
 )
 from bot.lock import VolumeLock
 from bot.marker import Marker, Stage
 from bot.moves import INCOMING as INCOMING  # noqa: PLC0414  ours to the outside
-from bot.moves import Moves, Report, is_empty
+from bot.moves import Erased, Moves, Report, is_empty
 from bot.preflight import SessionError as SessionError  # noqa: PLC0414  ours to the outside
 from bot.preflight import session_error
 from bot.sessioninfo import SessionInfo
@@ -53,6 +53,7 @@ class Session:
         self.client_id = client_id
         self.profile = folder / "profile"
         self.reports: list[Report] = []
+        self.erased: Erased | None = None  # by a logout of our own; whoever tells of it takes it away
         self.created = False
         self._lock = lock
         self._moves = moves = Moves(folder)
@@ -170,10 +171,10 @@ class Session:
         with suppress(OSError):
             self._running.unlink(missing_ok=True)
 
-    def mark_logged_out(self, reason: str, ruling: Ruling | None = None) -> None:
+    def mark_logged_out(self, reason: str, ruling: Ruling | None = None, *, erase: bool = False) -> None:
         """The session is over: said before its files move, so that a crash in between is harmless.
 
-        `ruling`: who caused it. Raises SessionError.
+        `ruling`: who caused it. `erase`: its files are not to be set aside but removed. Raises SessionError.
         """
         entries = self._read_mirror()
         self._was_ready = False
@@ -186,9 +187,21 @@ class Session:
                 verdict=ruling.verdict if ruling else None,
                 evidence=ruling.evidence if ruling else (),
                 dead_keys=mirror.keys_fingerprint(entries) if entries else None,
-                pending_aside=reason,
+                pending_aside=None if erase else reason,
+                pending_erase=erase or None,
             )
         )
+
+    def plan_erase(self) -> None:
+        """A logout of our own begins: written down before the server hears of it, so that a crash on the way never lets
+        the session pass for a lost one. Raises SessionError.
+        """
+        self._remember(replace(self._marker, pending_erase=True))
+
+    def drop_erase(self) -> None:
+        """Nothing came of that logout: the session lives on. Raises SessionError."""
+        if self._marker.pending_erase:
+            self._remember(replace(self._marker, pending_erase=None))
 
     # --- moves of files; the browser must be closed -------------------------------------------------------
 
@@ -201,6 +214,13 @@ class Session:
         moved: list[Path | None] = []
         self._write(lambda: moved.append(self._finish_aside(reason)))
         return moved[0]
+
+    def erase(self, reason: str, ruling: Ruling | None = None) -> None:
+        """Ends the session and removes all of it, copies and earlier ones too: `erased`. Raises SessionError."""
+        if self._marker.stage is not Stage.LOGGED_OUT or not self._marker.pending_erase:
+            self.mark_logged_out(reason, ruling, erase=True)
+        self.sweep()
+        self._write(self._finish_erase)
 
     def take_generation(
         self, moment: Moment = Moment.CLOSED, interrupted: Callable[[], bool] = lambda: False
@@ -217,6 +237,8 @@ class Session:
             raise session_error(error, self.folder, self.client_id) from error
 
     def _objection(self, moment: Moment) -> str:
+        if self._marker.pending_erase:
+            return "in_doubt"
         if moment is Moment.LAUNCH:
             # The first candidate since READY is of the profile that is nearest to what worked: it stays.
             doubt = self._marker.in_doubt or self._generations.candidate() is not None
@@ -232,7 +254,7 @@ class Session:
         Raises SessionError. DAMAGED: that copy is not what it was; ask again for an older one.
         """
         number = self._generations.untried()
-        if number is None:
+        if number is None or self._marker.pending_erase:
             return RestoreResult(RestoreOutcome.NONE)
         result = self._put_back(number, reason, self._marker)
         self._write(lambda: self._generations.mark_tried(number))
@@ -267,11 +289,7 @@ class Session:
     def profile_files(self) -> dict[str, Fingerprint]:
         """Name -> fingerprint of all that is the session now; no browser runs. Raises SessionError."""
         try:
-            files = {
-                path.relative_to(self.profile).as_posix(): durable.fingerprint(path)
-                for part in PARTS
-                for path in durable.files_below(self.profile / "Default" / part, is_content)
-            }
+            files = self._moves.profile_files()
             if self._living_mirror() is not None:
                 files[MIRROR] = durable.fingerprint(self._mirror_file)
         except OSError as error:
@@ -290,6 +308,8 @@ class Session:
         self.stopped_cleanly = None if self.created else not self._running.exists()
         self._marker = self._read_marker()
         self._generations.prune()
+        if self._marker.stage is Stage.LOGGED_OUT and self._marker.pending_erase:
+            self._finish_erase()
         if self._marker.pending_aside is not None:
             self.reports.append(Report("finished_aside", self.profile, self._marker.pending_aside))
             self._finish_aside(self._marker.pending_aside)
@@ -311,20 +331,9 @@ class Session:
     def _sync_and_remember(self, known: Marker) -> None:
         """A disk that refuses to sync is told of; what we know of the session is written down all the same."""
         try:
-            self._write(self._sync_profile)
+            self._write(self._moves.sync_profile)
         finally:
             self._remember(known)
-
-    def _sync_profile(self) -> None:
-        """The browser leaves this to the kernel, which takes its time: until then a power cut loses the keys.
-
-        Only the session's own files: syncing the file system would wait for everything else that is written to it.
-        """
-        for part in PARTS:
-            durable.sync_all(self.profile / "Default" / part)
-        for folder in (self.profile / "Default", self.profile, self.folder):
-            if folder.is_dir():
-                durable.sync_folder(folder)
 
     def _read_marker(self) -> Marker:
         try:
@@ -381,6 +390,10 @@ class Session:
         self._mirrored = None
         self._marker, moved = self._moves.finish_aside(self._marker, reason)
         return moved
+
+    def _finish_erase(self) -> None:
+        self._mirrored = None
+        self._marker, self.erased = self._moves.finish_erase(self._marker)
 
     def _finish_restore(self, number: int, reason: str) -> Path | None:
         self._mirrored = None

@@ -15,7 +15,8 @@ from bot.verdict import Ruling
 class SessionInfo:
     """`present`: there is a session that no logout has ended. `ended`: why the last one ended, while there is none.
 
-    `ruling`: who caused that. `stage`: the marker's word.
+    `ruling`: who caused that. `stage`: the marker's word. `unlinking`: a logout of our own was asked for, and nobody
+    has seen yet what came of it.
     """
 
     present: bool
@@ -26,6 +27,7 @@ class SessionInfo:
     ended: str | None = None
     ruling: Ruling | None = None
     stage: str | None = None
+    unlinking: bool = False
 
 
 def guess(profile: Path) -> Marker:
@@ -56,4 +58,5 @@ def info(known: Marker, living: dict[str, str] | None) -> SessionInfo:
         known.browser_version,
         known.last_ready_at,
         stage=known.stage,
+        unlinking=bool(known.pending_erase),
     )

@@ -17,6 +17,7 @@ class Started:
     """The store is open and checked. `episode`: the QR episode that was open when the bot went down last.
 
     `next_cause`: what the next episode is counted as; how the volume's last session ended decides that.
+    `unlinking`: the bot went down in the middle of a logout of our own.
     """
 
     session_present: bool
@@ -24,6 +25,7 @@ class Started:
     next_cause: QrCause = QrCause.FIRST_PAIRING
     episode: QrCause | None = None
     episode_codes: int = 0
+    unlinking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class QrRefreshed:
 
 @dataclass(frozen=True, slots=True)
 class Unlinked:
-    """The page's own logout, by our command, ended. `ok`: the page did it."""
+    """The page was told to log out, by our command. `ok`: it took the order; what it shows next says the rest."""
 
     ok: bool
 
@@ -274,7 +276,12 @@ class Takeover:
 
 @dataclass(frozen=True, slots=True)
 class Unlink:
-    pass
+    """The page's own logout. Before it is told, the volume remembers that all of the session is to be erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepSession:
+    """Nothing came of our logout: the volume forgets about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +330,13 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
+class Erase:
+    """Nothing of the session stays on the volume, copies and ended ones included; the browser is closed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RestoreGeneration:
     reason: str
 
@@ -357,6 +371,7 @@ Effect = (
     | RefreshQr
     | Takeover
     | Unlink
+    | KeepSession
     | ShowQr
     | OpenEpisode
     | CloseEpisode
@@ -365,6 +380,7 @@ Effect = (
     | MarkInDoubt
     | MarkLoggedOut
     | SetAside
+    | Erase
     | RestoreGeneration
     | TakeGeneration
     | RefuseGeneration

@@ -109,6 +109,10 @@ class Volume:
         self.session.mark_logged_out("phone")
         self.session.set_aside("logout")
 
+    def log_out_by_command(self) -> None:
+        self.session.plan_erase()
+        self.session.erase("own_command")
+
     # --- what is there -----------------------------------------------------------------------------------
 
     def profile(self) -> str | None:
@@ -129,6 +133,15 @@ class Volume:
 
     def asides(self) -> set[str | None]:
         return {self._name_in(each / "profile/Default") for each in (self.folder / "aside").glob("*")}
+
+    def traces(self) -> list[str]:
+        """All that a wanted logout must not leave: whatever is no furniture of an empty volume."""
+        furniture = {"lock", "ballast", "marker.json", "profile"}
+        return sorted(
+            path.relative_to(self.folder).as_posix()
+            for path in self.folder.rglob("*")
+            if path.relative_to(self.folder).as_posix() not in furniture
+        )
 
     def mirror_file(self) -> dict[str, str] | None:
         return mirror.load(self.folder / "mirror.json")

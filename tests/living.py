@@ -48,9 +48,9 @@ PERSON = [
 DISCONNECT, RECONNECT = EventName.WHATSAPP_DISCONNECT, EventName.BOT_RECONNECT
 
 ABANDONABLE = (s.Launch, s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
-ANSWERED = (*ABANDONABLE, s.SetAside, s.RestoreGeneration, s.TakeGeneration)
+ANSWERED = (*ABANDONABLE, s.SetAside, s.Erase, s.RestoreGeneration, s.TakeGeneration)
 _ACTS = (s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
-_FILES = (s.SetAside, s.RestoreGeneration, s.TakeGeneration)
+_FILES = (s.SetAside, s.Erase, s.RestoreGeneration, s.TakeGeneration)
 
 
 def qr(number: int) -> Belief:
@@ -63,6 +63,7 @@ class Watch:
 
     browser: bool = False
     owned: bool = False
+    unlinking: bool = False
     episode: bool = False
     shown: str | None = None
     state: State = State.STARTING
@@ -95,13 +96,24 @@ class Watch:
                 self.episode = False
             case s.MarkPaired():
                 self.owned = True
+            case s.Unlink():
+                self.unlinking = True
+            case s.KeepSession():
+                assert self.unlinking
+                self.unlinking = False
             case s.MarkLoggedOut():
                 assert self.owned
+                assert not self.unlinking, "what a logout of our own ends is erased"
                 self.owned = False
+            case s.Erase():
+                assert self.unlinking or not self.owned
+                self.owned = self.unlinking = False
             case s.Exit():
                 self.ended = True
             case s.Emit():
                 self._line(effect)
+        if self.unlinking:
+            assert not isinstance(effect, s.RestoreGeneration | s.SetAside), "restored after a wanted logout"
         if isinstance(effect, _ACTS):
             assert self.browser, f"{effect} without a browser"
         if effect == s.TakeGeneration(live=True):
@@ -140,6 +152,7 @@ class Life:
     """
 
     session: bool = True
+    unlinking: bool = False
     created: bool = False
     episode: QrCause | None = None
     next_cause: QrCause = QrCause.FIRST_PAIRING
@@ -157,13 +170,16 @@ class Life:
 
     def __post_init__(self) -> None:
         self.heart = Lifecycle(ReconnectSettings(**self.reconnect), lambda: self.random)
-        self.watch = Watch(owned=self.session, episode=self.episode is not None)
+        self.watch = Watch(owned=self.session, unlinking=self.unlinking, episode=self.episode is not None)
         self.effects: list[s.Effect] = []
         self.pending: deque[s.Effect] = deque()
         self.tell(self.started())
 
     def started(self) -> s.Started:
-        return s.Started(self.session, self.created, self.next_cause, self.episode, 2 if self.episode else 0)
+        codes = 2 if self.episode else 0
+        return s.Started(
+            self.session, self.created, self.next_cause, self.episode, codes, unlinking=self.unlinking
+        )
 
     # --- the world moves ---------------------------------------------------------------------------------
 
@@ -205,7 +221,7 @@ class Life:
                 return s.QrRefreshed(self.refresh)
             case s.Unlink():
                 return None if self.unlink is None else s.Unlinked(self.unlink)
-            case s.SetAside():
+            case s.SetAside() | s.Erase():
                 return s.StorageFailed("no space", "hint", "df -h") if self.refuse else None
             case s.RestoreGeneration():
                 return self.copies.pop(0) if self.copies else s.Restored(s.Restore.NONE)

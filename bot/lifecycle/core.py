@@ -80,7 +80,7 @@ class Core:
         self.due: dict[Due, float] = {}
         self.effects: list[s.Effect] = []
         self.qr_shown = False
-        self.unlinking = False  # a logout of our own is under way
+        self.unlinking = False  # a logout of our own is wanted; the volume knows
 
     @property
     def session(self) -> str:
@@ -111,11 +111,12 @@ class Core:
         self.cancel(*(due for due in Due if due not in kept))
 
     def end_unlinking(self) -> None:
-        """The device is still linked, as far as we know."""
+        """The page would not, or shows that it is still linked."""
         self.cancel(Due.UNLINK)
         if self.unlinking:
             self.unlinking = False
             key = "control_logout_failed"
+            self.do(s.KeepSession())
             self.emit(EventName.BOT_CONTROL, Level.WARNING, key, session=self.session)
 
     def show_qr(self, text: str, number: int) -> None:

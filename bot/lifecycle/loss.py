@@ -41,7 +41,8 @@ class Loss:
         self._core, self._window, self._qr, self._repair = core, window, qr, repair
         self.ladder = Ladder()
         self._signals: list[str] = []  # of the look at the page that began the climb
-        self._refused: s.SetAside | None = None
+        self._last_move: s.SetAside | s.Erase | None = None
+        self._refused: s.SetAside | s.Erase | None = None
 
     # --- what the page says ------------------------------------------------------------------------------
 
@@ -90,6 +91,7 @@ class Loss:
         self._fail()
         self.ladder = Ladder()
         core.unlinking = False
+        core.cancel(Due.UNLINK)
         core.outage = None
         evidence = list(belief.evidence)
         self._repair.announce(DisconnectReason.LOGOUT, core.now, session="absent", evidence=evidence)
@@ -101,12 +103,17 @@ class Loss:
         told = s.Emit(
             EventName.WHATSAPP_LOGOUT,
             Level.WARNING,
-            "logout",
+            "logout_own" if ending is Ending.OWN_COMMAND else "logout",
             {"reason": ending.value, "session": "absent", "newQrInSeconds": wait, "evidence": evidence},
             ending,
         )
         self._window.count_restart(RestartReason.LOGOUT)
-        self._window.close(s.MarkLoggedOut(ending.value), s.SetAside("logout"), told)
+        if ending is Ending.OWN_COMMAND:
+            self._last_move = s.Erase(ending.value)
+            self._window.close(self._last_move, told)
+        else:
+            self._last_move = s.SetAside("logout")
+            self._window.close(s.MarkLoggedOut(ending.value), self._last_move, told)
         core.after(Due.LAUNCH, wait)
 
     @property
@@ -120,6 +127,11 @@ class Loss:
             self._core.emit(EventName.BOT_CONTROL, Level.INFO, "control_logout")
             self._core.do(s.Unlink())
 
+    def resume_logout(self) -> None:
+        """READY, and a logout of our own was cut short: whoever wanted it has not taken it back."""
+        self._core.emit(EventName.BOT_CONTROL, Level.INFO, "control_logout_resumed")
+        self._core.do(s.Unlink())
+
     def on_unlinked(self, event: s.Unlinked) -> None:
         core = self._core
         if event.ok and core.unlinking:
@@ -128,12 +140,18 @@ class Loss:
             core.end_unlinking()
 
     def due_unlink(self) -> None:
-        """The page took the order and shows no proof of it: without any second sign the session is kept."""
+        """The page took the order and shows no proof of it: without any second sign the session is kept.
+
+        A connection that is away proves nothing: when it is back, READY takes the logout up again.
+        """
         core = self._core
         if core.belief is not None and core.belief.kind is Kind.NEEDS_QR:
             self._log_out(Ending.OWN_COMMAND, core.belief)
-        else:
-            core.end_unlinking()
+        elif core.state is State.READY:
+            if core.belief is not None and core.belief.kind is Kind.CONNECTED:
+                core.end_unlinking()
+            else:
+                core.after(Due.UNLINK, core.waits.unlink)
 
     # --- the ladder of restores --------------------------------------------------------------------------
 
@@ -208,7 +226,8 @@ class Loss:
         core.outage = None
         self._qr.begin_anew(QrCause.SESSION_LOST)
         self.ladder = Ladder()
-        self._window.close(s.MarkLoggedOut("session_lost"), s.SetAside("session_lost"))
+        self._last_move = s.SetAside("session_lost")
+        self._window.close(s.MarkLoggedOut("session_lost"), self._last_move)
         core.enter(State.STARTING)
         self._start_anew()
 
@@ -229,7 +248,9 @@ class Loss:
         core.cancel(*Due)
         self._window.close()
         core.enter(State.FAILED)
-        self._refused = None if core.owns_session else s.SetAside(self._qr.next_cause.value)
+        self._refused = (
+            None if core.owns_session else self._last_move or s.SetAside(self._qr.next_cause.value)
+        )
 
     def unfinished(self) -> tuple[s.Effect, ...]:
         """What the volume refused and must be done before a browser may use it again."""

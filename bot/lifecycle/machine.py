@@ -178,6 +178,7 @@ class Lifecycle:
             core.emit(EventName.SESSION_CREATE, Level.SUCCESS, "session_create", session=core.session)
         if event.session_present:
             core.emit(EventName.BOT_SESSION, Level.SUCCESS, "session_found", session=core.session)
+            core.unlinking = event.unlinking
             core.outage = Outage(core.now, ReconnectHow.RESTART)
             self._rise.clock = core.now
             self._repair.tell_reconnect("reconnect_restart")

@@ -85,6 +85,8 @@ class Rise:
         core.emit(EventName.WHATSAPP_READY, Level.SUCCESS, "ready", **fields)
         core.after(Due.CALM, core.waits.calm)
         self._keep.plan()
+        if core.unlinking:
+            self._loss.resume_logout()
 
     def due_calm(self) -> None:
         if self._core.state in (State.READY, State.WAITING_FOR_QR_SCAN):

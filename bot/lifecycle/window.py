@@ -36,7 +36,6 @@ class Window:
         core.page = Page.NONE
         core.belief = None
         core.hide_qr()
-        core.end_unlinking()
         core.cancel_all_but(Due.LAUNCH, Due.CALM)
         core.do(s.CloseBrowser(), *then)
 

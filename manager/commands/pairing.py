@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from bot.contract import EventName, Level
 from manager import lettering, talk
 from manager.app import App, UserError
 from manager.clickwords import client, command, flag
 from manager.conversation import Conversation, with_bot
 from manager.exits import Exit
 from manager.problems import EngineError, EngineProblem
+from manager.sessionwork import megabytes
 
 _CODE_SECONDS = 60
 _OUTCOME_SECONDS = 90
@@ -50,13 +52,15 @@ def logout(app: App, client: str, yes: bool) -> Exit:
     before = _events(bot.status())
     bot.ask("logout", seconds=_CODE_SECONDS)
     click.echo(app.say("pairing.logging_out", client=client))
-    _await_logout(app, bot, before)
+    erased = _await_logout(app, bot, before)
+    size, copies, ended = megabytes(erased["bytes"]), erased["generations"], erased["aside"]
+    click.echo(app.say("pairing.erased", client=client, size=size, generations=copies, aside=ended))
     click.echo(app.say("pairing.logged_out", client=client))
     return Exit.OK
 
 
-def _await_logout(app: App, bot: Conversation, before: list[Any]) -> None:
-    """Returns when the session is gone. Raises UserError when it stays."""
+def _await_logout(app: App, bot: Conversation, before: list[Any]) -> talk.Json:
+    """What was erased, when nothing of the session is left. Raises UserError when it stays."""
     deadline = time.monotonic() + _OUTCOME_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -65,10 +69,10 @@ def _await_logout(app: App, bot: Conversation, before: list[Any]) -> None:
             if error.problem is not EngineProblem.SLOW_EXEC:  # a browser that closes may keep the bot busy
                 raise
             continue
-        if not status["session_present"]:
-            return
-        for event in _events(status):
-            if event not in before and (event["event"], event["level"]) == ("BOT_CONTROL", "warning"):
+        for event in (each for each in _events(status) if each not in before):
+            if event["event"] == EventName.SESSION_ERASED:
+                return dict(event)
+            if (event["event"], event["level"]) == (EventName.BOT_CONTROL, Level.WARNING):
                 raise UserError(str(event["message"]), app.say("pairing.by_hand", client=bot.client_id))
         time.sleep(_LOOK_SECONDS)
     raise UserError(

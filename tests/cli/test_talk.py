@@ -184,7 +184,7 @@ def test_pairing_by_code_and_logging_out(world: World) -> None:
     asked = world.cli.terminal("logout", "support")
     asked.expect("[y/N]")
     asked.type("y")
-    asked.expect("support is unlinked")
+    asked.expect("support is unlinked, and nothing of its session is on its volume any more")
     assert asked.end().code == 0
     assert ear.wait("WHATSAPP_QR", mark), ear.tale(mark)
     assert world.cli("qr", "support", "--text").code == 0

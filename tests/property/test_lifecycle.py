@@ -24,7 +24,17 @@ BELIEFS = [value for value in vars(living).values() if isinstance(value, Belief)
     living.qr(2),
     living.qr(3),
 ]
-RETRIES = {"Launch", "Navigate", "Reload", "Takeover", "RestoreGeneration", "RefreshQr", "Unlink", "SetAside"}
+RETRIES = {
+    "Launch",
+    "Navigate",
+    "Reload",
+    "Takeover",
+    "RestoreGeneration",
+    "RefreshQr",
+    "Unlink",
+    "SetAside",
+    "Erase",
+}
 
 
 @dataclass(frozen=True)
@@ -122,13 +132,15 @@ BOTS = st.builds(
     session=st.booleans(),
     created=st.booleans(),
     episode=st.sampled_from([None, QrCause.LOGOUT]),
+    unlinking=st.booleans(),
     reconnect=st.fixed_dictionaries({"takeover": st.booleans(), "networkWait": st.sampled_from([0.5, 20.0])}),
     random=st.floats(0, 1, exclude_max=True),
 )
 
 
 def born(given_: dict[str, object]) -> Life:
-    return Life(obey=False, **given_ | ({"episode": None} if given_["session"] else {}))  # type: ignore[arg-type]
+    off = {"episode": None} if given_["session"] else {"unlinking": False}
+    return Life(obey=False, **given_ | off)  # type: ignore[arg-type]
 
 
 def live(bot: Life, story: list[Step]) -> Iterator[Step]:
@@ -227,7 +239,7 @@ def test_a_stop_ends_it_from_anywhere(given_: dict[str, object], story: list[Ste
     end = kinds(bot.tell(s.StopRequested("SIGTERM")))
     assert end[-1] == "Exit"
     assert "CloseBrowser" in end
-    assert "SetAside" not in end
+    assert not {"SetAside", "Erase"} & set(end)
     assert bot.heart.wake_at is None
 
 

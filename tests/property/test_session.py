@@ -129,6 +129,69 @@ def test_a_death_during_a_logout_leaves_all_of_the_session_or_nothing(tmp_path: 
     crash_everywhere(tmp_path, two_generations, Volume.log_out, check)
 
 
+def everything_a_volume_can_hold(volume: Volume) -> None:
+    """Copies, a session that ended, one that was damaged, a restore and an import that were cut short."""
+    volume.browse("elder")
+    volume.pair("elder")
+    volume.log_out()
+    two_generations(volume)
+    volume.browse("")
+    restore(volume)
+    for name in (
+        "marker.damaged",
+        "mirror.json.part",
+        "incoming-1/shop/file",
+        "profile.restoring/Default/file",
+    ):
+        path = volume.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("alpha")
+    ready(volume)
+
+
+def test_a_death_during_a_logout_by_our_own_command_leaves_all_of_the_session_or_no_trace(
+    tmp_path: Path,
+) -> None:
+    seen: set[str] = set()
+
+    def check(volume: Volume) -> None:
+        info = volume.session.info()
+        if info.present:
+            assert (volume.profile(), volume.mirrored()) == ("alpha", "alpha")
+            assert set(volume.generations()) == {"alpha"}
+            seen.add("wanted" if info.unlinking else "paired")
+            if info.unlinking:
+                assert volume.session.restore_generation("session_lost").outcome is RestoreOutcome.NONE
+                assert not volume.session.take_generation(Moment.LAUNCH).taken
+                volume.session.erase("own_command")
+        else:
+            seen.add("gone")
+        if not info.present or info.unlinking:
+            assert volume.traces() == []
+            assert volume.session.info().ended == "own_command"
+            volume.reopen()
+            assert not volume.session.info().present
+            volume.browse("beta")
+            volume.pair("beta")
+            assert volume.mirrored() == "beta"
+
+    crash_everywhere(tmp_path, everything_a_volume_can_hold, Volume.log_out_by_command, check)
+    assert seen == {"paired", "wanted", "gone"}
+
+
+def test_a_logout_nothing_came_of_is_forgotten_at_any_step(tmp_path: Path) -> None:
+    def prepare(volume: Volume) -> None:
+        two_generations(volume)
+        volume.session.plan_erase()
+
+    def check(volume: Volume) -> None:
+        assert volume.session.info().present
+        assert (volume.profile(), volume.mirrored()) == ("alpha", "alpha")
+        assert set(volume.generations()) == {"alpha"}
+
+    crash_everywhere(tmp_path, prepare, lambda volume: volume.session.drop_erase(), check)
+
+
 def test_a_death_during_the_next_pairing_never_brings_the_last_session_back(tmp_path: Path) -> None:
     def prepare(volume: Volume) -> None:
         two_generations(volume)
@@ -164,7 +227,7 @@ def test_a_death_at_the_first_opening(tmp_path: Path) -> None:
 # --- any story ------------------------------------------------------------------------------------------
 
 ORDINARY = st.sampled_from(
-    ["ready", "take", "live", "launch", "restore", "reopen", "mirror", "damage", "logout", "pair"]
+    ["ready", "take", "live", "launch", "restore", "reopen", "mirror", "damage", "logout", "erase", "pair"]
 )
 
 
@@ -196,7 +259,7 @@ def test_any_story_with_deaths(story: list[tuple[str, int | None]]) -> None:
             with dying_after(None):
                 volume.reopen()
             present = volume.session.info().present
-            if name == "logout":
+            if name in ("logout", "erase"):
                 alive = alive if died and present else None
             elif name == "pair" and died and not present:
                 alive = None
@@ -228,6 +291,8 @@ def _carry_out(volume: Volume, name: str, alive: str | None) -> None:
             volume.browse("")
         case "logout" if alive:
             volume.log_out()
+        case "erase" if alive:
+            volume.log_out_by_command()
 
 
 def _check(volume: Volume, alive: str | None, had_generation: bool) -> None:

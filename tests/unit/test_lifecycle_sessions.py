@@ -139,7 +139,11 @@ def test_our_own_logout() -> None:
     bot = paired()
     asked = bot.tell(s.LogoutRequested())
     assert kinds(asked) == ["Unlink"]
-    assert entered(bot.see(UNLINKED)) == [State.LOGGED_OUT]
+    out = bot.see(UNLINKED)
+    assert entered(out) == [State.LOGGED_OUT]
+    assert kinds(out) == ["CloseBrowser", "Erase"]
+    bot.wait(6)
+    assert lines(bot.see(NEEDS_QR), EventName.WHATSAPP_QR)[0]["cause"] == "logout"
 
 
 @pytest.mark.parametrize("unlink", [False, None])
@@ -150,9 +154,10 @@ def test_a_logout_the_page_refuses_keeps_the_session(unlink: bool | None) -> Non
     if unlink is None:
         bot.tell(s.Unlinked(ok=False))
     assert lines(bot.effects, EventName.BOT_CONTROL)[-1]["key"] == "control_logout_failed"
+    assert kinds(bot.effects)[-2:] == ["Unlink", "KeepSession"]
     bot.wait(60, CONNECTED)
     assert bot.state is State.READY
-    assert kinds(bot.tell(s.LogoutRequested())) == ["Unlink"]
+    assert kinds(bot.tell(s.LogoutRequested()))[0] == "Unlink"
 
 
 def test_a_logout_is_not_for_a_bot_without_a_session() -> None:
@@ -176,35 +181,72 @@ def test_our_own_logout_without_the_pages_proof_is_no_lost_session() -> None:
     assert lines(bot.effects, EventName.WHATSAPP_LOGOUT)[0]["reason"] == "own_command"
 
 
-@pytest.mark.parametrize("belief", [CONNECTED, CONNECTING, UNKNOWN])
-def test_a_logout_nothing_came_of_keeps_the_session(belief: Belief) -> None:
-    """As when the network is away: the phone still lists the device, so its files stay."""
+def test_a_logout_nothing_came_of_keeps_the_session() -> None:
+    """The phone still lists the device, so its files stay."""
     bot = paired()
     bot.tell(s.LogoutRequested())
-    bot.wait(15, belief)
+    assert kinds(bot.wait(15, CONNECTED)) == ["KeepSession"]
     assert lines(bot.effects, EventName.BOT_CONTROL)[-1]["key"] == "control_logout_failed"
     assert bot.heart.owns_session
-    bot.see(CONNECTED)
     assert kinds(bot.tell(s.LogoutRequested())) == ["Unlink"]
 
 
-def test_a_logout_the_browser_died_on_can_be_asked_for_again() -> None:
+def interrupted(how: str) -> Life:
+    """READY again after a logout that was cut short before anybody saw what came of it."""
+    if how == "restart":
+        return Life(unlinking=True)
     bot = paired()
     bot.unlink = None
     bot.tell(s.LogoutRequested())
-    bot.tell(s.BrowserGone())
-    assert lines(bot.effects, EventName.BOT_CONTROL)[-1]["key"] == "control_logout_failed"
-    bot.see(CONNECTED)
-    assert kinds(bot.tell(s.LogoutRequested())) == ["Unlink"]
+    bot.unlink = True
+    match how:
+        case "browser":
+            bot.tell(s.BrowserGone())
+        case "network":
+            bot.wait(60, CONNECTING)
+        case "silence":
+            bot.wait(60, UNKNOWN)
+    return bot
 
 
-def test_a_reconnect_does_not_swallow_a_logout() -> None:
+INTERRUPTIONS = ["browser", "network", "silence", "restart"]
+
+
+@pytest.mark.parametrize("how", INTERRUPTIONS)
+def test_a_logout_that_was_cut_short_is_taken_up_again(how: str) -> None:
+    bot = interrupted(how)
+    assert bot.heart.owns_session
+    assert kinds(bot.see(CONNECTED)) == ["MarkReady", "Unlink"]
+    assert kinds(bot.see(UNLINKED)) == ["CloseBrowser", "Erase"]
+    assert lines(bot.effects, EventName.WHATSAPP_LOGOUT)[0]["reason"] == "own_command"
+
+
+@pytest.mark.parametrize("how", INTERRUPTIONS)
+@pytest.mark.parametrize("belief", [UNLINKED, NEEDS_QR, STORAGE, SYNC])
+def test_a_logout_that_the_server_heard_is_finished_whatever_cut_it_short(how: str, belief: Belief) -> None:
+    bot = interrupted(how)
+    bot.copies = [s.Restored(s.Restore.RESTORED, 1)]
+    bot.wait(10, belief)
+    assert "Erase" in kinds(bot.effects)
+    assert "SESSION_RESTORE" not in told(bot.effects)
+    assert "SESSION_LOST" not in told(bot.effects)
+
+
+def test_a_wanted_logout_waits_while_the_connection_is_away() -> None:
     bot = paired()
     bot.tell(s.LogoutRequested())
-    bot.wait(5, CONNECTING)
-    bot.see(CONNECTED)
-    bot.wait(15, CONNECTED)
-    assert kinds(bot.tell(s.LogoutRequested())) == ["Unlink"]
+    assert kinds(bot.wait(15, CONNECTING)) == []
+    assert kinds(bot.see(CONNECTED)) == ["MarkReady", "Unlink"]
+
+
+def test_an_erasure_that_the_volume_refused_is_done_before_the_next_browser() -> None:
+    bot = paired()
+    bot.tell(s.LogoutRequested())
+    bot.refuse = True
+    bot.see(UNLINKED)
+    assert bot.state is State.FAILED
+    bot.refuse = False
+    assert kinds(bot.tell(s.ReloadRequested())) == ["CloseBrowser", "Erase", "Launch", "Navigate"]
 
 
 def test_a_session_that_could_not_be_set_aside_is_set_aside_before_the_next_browser() -> None:
