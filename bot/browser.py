@@ -266,6 +266,7 @@ class Browser:
             qr_source=source,
             wid=_text(seen["wid"]),
             page_version=_text(seen["version"]),
+            phone_seen=seen["phoneSeen"],
             modules_ready=bool(seen["ready"]),
             dom=frozenset(DomSign(sign) for sign in seen["dom"]),
             missing=tuple(seen["missing"]),

@@ -8,13 +8,15 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from bot import VERSION
+from bot import VERSION, cgroup, preflight
 from bot import stimuli as s
 from bot.browser import PairingError, ProbeError
 from bot.contract import BotExit, State
 from bot.control import Refused
 from bot.events import rfc3339
+from bot.generations import Generations
 from bot.lifecycle import Due
+from bot.phone import PhoneSeen
 from bot.runner import Runner
 from bot.signals import logout_in
 from bot.verdict import Ruling
@@ -24,6 +26,7 @@ _PAIR_SECONDS = 30
 _COPY_SECONDS = 50
 _CODE_LIFE_SECONDS = 180
 _MEMORY_SECONDS = 10
+_SIZE_SECONDS = 300
 _PHONE = re.compile(r"\d{7,15}")
 
 
@@ -37,6 +40,9 @@ class Desk:
         self._started = time.monotonic()
         self._memory_at = -_MEMORY_SECONDS * 1.0
         self._memory: int | None = None
+        self._size_at = -_SIZE_SECONDS * 1.0
+        self._phone = PhoneSeen(runner.session.folder)
+        runner.metrics.set(runner.metrics.started, time.time())
 
     # --- reports ----------------------------------------------------------------------------------------
 
@@ -44,6 +50,11 @@ class Desk:
         metrics = self._runner.metrics
         await self._weigh()
         metrics.set(metrics.browser_memory, self._memory or 0)
+        used, limit = await asyncio.to_thread(cgroup.memory)
+        metrics.set(metrics.memory, used)
+        metrics.set(metrics.memory_limit, limit)
+        metrics.set(metrics.phone_seen, self._phone_seen())
+        await self._measure()
         metrics.events_lost_seen(self._runner.log.lost_lines)
         return metrics.render()
 
@@ -54,6 +65,24 @@ class Desk:
         elif time.monotonic() - self._memory_at >= _MEMORY_SECONDS:
             self._memory_at = time.monotonic()
             self._memory = await asyncio.to_thread(browser.memory_bytes)
+
+    async def _measure(self) -> None:
+        """The session is seldom much larger than a few minutes ago."""
+        if time.monotonic() - self._size_at >= _SIZE_SECONDS:
+            self._size_at = time.monotonic()
+            session, metrics = self._runner.session, self._runner.metrics
+            size = await asyncio.to_thread(Generations.size_of, session.profile)
+            metrics.set(metrics.session_bytes, size)
+            metrics.set(metrics.session_disk, preflight.disk_bytes(session.folder))
+
+    def _phone_seen(self) -> float:
+        info = self._runner.session.info()
+        if not info.present:
+            self._phone.forget()
+            return 0.0
+        self._phone.saw(info.paired_at.timestamp() if info.paired_at else None)
+        self._phone.saw(self._runner.shot.phone_seen if self._runner.shot else None)
+        return self._phone.at
 
     def health(self) -> dict[str, Any]:
         """The page must have answered within two probe time-outs; a browser that is meant to be away is healthy."""

@@ -68,6 +68,15 @@ class BotMetrics:
         self.connected_since = self._gauge(
             "connected_since_timestamp_seconds", "When the bot became READY, as Unix time; 0 while it is not"
         )
+        self.started = self._gauge("started_timestamp_seconds", "When the process started, as Unix time")
+        self.phone_seen = self._gauge(
+            "phone_seen_timestamp_seconds",
+            "When the phone last paired or wrote a message, as Unix time: it was online then; 0: not known",
+        )
+        self.session_bytes = self._gauge("session_bytes", "Size of the session, its kept copies not counted")
+        self.session_disk = self._gauge(
+            "session_disk_bytes", "Size of the file system that holds the session"
+        )
         self.session_free = self._gauge(
             "session_free_bytes", "Free bytes of the file system that holds the session"
         )
@@ -82,6 +91,10 @@ class BotMetrics:
         self.browser_memory = self._gauge(
             "browser_memory_bytes", "Proportional memory of the browser's processes"
         )
+        self.memory = self._gauge(
+            "memory_bytes", "Memory that counts against the limit: the whole container's; 0 without a limit"
+        )
+        self.memory_limit = self._gauge("memory_limit_bytes", "The memory limit; 0: there is none")
         self.ready_seconds = self._histogram(
             "ready_seconds",
             "From process start (stored session) or pairing (new session) to READY, in seconds",

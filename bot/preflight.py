@@ -7,11 +7,13 @@ import os
 import re
 import shlex
 import stat
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
 from bot.contract import LABEL_CLIENT_ID, SESSION_MOUNT, BotExit
+from bot.mounts import Mount, mount_of
 from bot.problem import Problem
 
 MIN_FREE_BYTES = 16 * 1024**2
@@ -26,21 +28,30 @@ class SessionProblem(StrEnum):
     READ_ONLY = "read_only"
     NO_SPACE = "no_space"
     NO_INODES = "no_inodes"
+    LIMIT = "limit"
     FSYNC = "fsync"
     NO_LOCKS = "no_locks"
     LOCKED = "locked"
     OTHER = "other"
     LOW_SPACE = "low_space"
     LOW_INODES = "low_inodes"
+    LOCAL_LOCKS = "local_locks"
+
+
+_NO_ROOM = (SessionProblem.NO_SPACE, SessionProblem.NO_INODES, SessionProblem.LIMIT)
+_WARNINGS = (SessionProblem.LOW_SPACE, SessionProblem.LOW_INODES, SessionProblem.LOCAL_LOCKS)
 
 
 class SessionError(Problem):
+    """`no_room`: the folder is sound but full. `only_soon`: the session is well, so far."""
+
     section: ClassVar[str] = "session_problem"
 
     def __init__(self, problem: SessionProblem, path: Path, **values: object) -> None:
         code = BotExit.SESSION_IN_USE if problem is SessionProblem.LOCKED else BotExit.SESSION_UNUSABLE
         super().__init__(problem, code, path=path, **values)
-        self.only_soon = problem in (SessionProblem.LOW_SPACE, SessionProblem.LOW_INODES)
+        self.no_room = problem in _NO_ROOM
+        self.only_soon = problem in _WARNINGS
 
 
 _BY_ERRNO = {
@@ -48,7 +59,7 @@ _BY_ERRNO = {
     errno.EPERM: SessionProblem.PERMISSION,
     errno.EROFS: SessionProblem.READ_ONLY,
     errno.ENOSPC: SessionProblem.NO_SPACE,
-    errno.EDQUOT: SessionProblem.NO_SPACE,
+    errno.EDQUOT: SessionProblem.LIMIT,
     errno.ENOTDIR: SessionProblem.NOT_A_FOLDER,
     errno.EIO: SessionProblem.FSYNC,
 }
@@ -62,14 +73,19 @@ def session_error(error: OSError, folder: Path, client_id: str) -> SessionError:
     match problem:
         case SessionProblem.PERMISSION:
             return _permission(path, folder, client_id, reason)
-        case SessionProblem.NO_SPACE:
-            return _no_space(folder)
+        case SessionProblem.NO_SPACE | SessionProblem.LIMIT:
+            return _full(folder, problem, reason)
+        case SessionProblem.READ_ONLY:
+            return _read_only(path, folder, client_id)
         case _:
-            return SessionError(problem, path, reason=reason)
+            return SessionError(problem, path, reason=reason, client=client_id)
 
 
-def check(folder: Path, client_id: str) -> None:
-    """Makes the folder where it is missing and tries what a session needs. Raises SessionError."""
+def check(folder: Path, client_id: str, *, room: bool = True) -> None:
+    """Makes the folder where it is missing and tries what a session needs. Raises SessionError.
+
+    Without `room` a full one will do: what is there can be read, and it can be locked.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except FileExistsError:
@@ -78,15 +94,20 @@ def check(folder: Path, client_id: str) -> None:
         raise _not_made(error, folder, client_id) from error
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         if os.statvfs(folder).f_flag & os.ST_RDONLY:
-            raise SessionError(SessionProblem.READ_ONLY, folder)
+            raise _read_only(folder, folder, client_id)
         raise _permission(folder, folder, client_id, os.strerror(errno.EACCES))
-    _check_room(folder)
-    _check_writing(folder, client_id)
+    try:
+        _check_room(folder)
+        _check_writing(folder, client_id)
+    except SessionError as error:
+        if room or not error.no_room:
+            raise
     _check_content(folder, client_id)
 
 
 def look(folder: Path, client_id: str, session_bytes: int) -> SessionError | None:
-    """What is wrong with the folder, or (`only_soon`) about to be: there is no room for copies of the session any more.
+    """What is wrong with the folder, or (`only_soon`) may come to be: there is no room for copies of the session any
+    more, or its lock keeps nobody on another machine away.
 
     A copy is made where three of its size are free. Raises nothing but what `statvfs` does.
     """
@@ -102,6 +123,9 @@ def look(folder: Path, client_id: str, session_bytes: int) -> SessionError | Non
         return SessionError(
             SessionProblem.LOW_INODES, folder, free=found.f_favail, needed=4 * MIN_FREE_INODES
         )
+    mount = _mount(folder)
+    if mount is not None and (why := mount.why_locks_are_local):
+        return SessionError(SessionProblem.LOCAL_LOCKS, folder, reason=why)
     return None
 
 
@@ -109,6 +133,12 @@ def free_bytes(folder: Path) -> int:
     """What an ordinary user may still write to the file system of `folder`."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
+
+
+def disk_bytes(folder: Path) -> int:
+    """All that the file system of `folder` holds, free or not."""
+    found = os.statvfs(folder)
+    return found.f_blocks * found.f_frsize
 
 
 def _not_made(error: OSError, folder: Path, client_id: str) -> SessionError:
@@ -133,7 +163,8 @@ def _check_writing(folder: Path, client_id: str) -> None:
         with attempt.open("wb") as file:
             file.write(os.urandom(4096))
             file.flush()
-            _sync(file.fileno(), folder)
+            _sync(file.fileno(), folder, client_id)
+            _reserve(file.fileno())
     except OSError as error:
         raise session_error(error, folder, client_id) from error
     finally:
@@ -143,13 +174,23 @@ def _check_writing(folder: Path, client_id: str) -> None:
             raise session_error(error, folder, client_id) from error
 
 
-def _sync(descriptor: int, folder: Path) -> None:
+def _reserve(descriptor: int) -> None:
+    """A user's quota, and a disk that has promised more than it has, show in no number of statvfs: they are tried."""
+    try:
+        os.posix_fallocate(descriptor, 0, MIN_FREE_BYTES)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+
+
+def _sync(descriptor: int, folder: Path, client_id: str) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise SessionError(SessionProblem.FSYNC, folder, reason=error.strerror or str(error)) from error
+        reason = error.strerror or str(error)
+        raise SessionError(SessionProblem.FSYNC, folder, reason=reason, client=client_id) from error
 
 
 def _check_content(folder: Path, client_id: str) -> None:
@@ -173,6 +214,43 @@ def _no_space(
 ) -> SessionError:
     free = _megabytes(free_bytes(folder))
     return SessionError(problem, folder, free=free, needed=_megabytes(needed))
+
+
+def _full(folder: Path, problem: SessionProblem, reason: str) -> SessionError:
+    """The system has no room. What statvfs says of it decides how that is put."""
+    with suppress(OSError):
+        try:
+            _check_room(folder)
+        except SessionError as error:
+            return error
+    found, needed = _mount(folder), _megabytes(MIN_FREE_BYTES)
+    point = found.point if found else folder
+    return SessionError(
+        SessionProblem.LIMIT,
+        folder,
+        free=_megabytes(free_bytes(folder)),
+        needed=needed,
+        reason=reason,
+        mount=point,
+        user=os.geteuid(),
+    )
+
+
+def _read_only(path: Path, folder: Path, client_id: str) -> SessionError:
+    mount = _mount(folder)
+    place = shlex.quote(mount.point if mount else str(folder))
+    if folder == Path(SESSION_MOUNT):
+        ours = f'{{{{if eq .Destination "{SESSION_MOUNT}"}}}}{{{{.Source}}}}{{{{end}}}}'
+        source = f"$(docker inspect -f '{{{{range .Mounts}}}}{ours}{{{{end}}}}' {_container(client_id)})"
+        place = f'"$(findmnt -no TARGET -T {source})"'
+    return SessionError(SessionProblem.READ_ONLY, path, command=f"sudo mount -o remount,rw {place}")
+
+
+def _mount(folder: Path) -> Mount | None:
+    try:
+        return mount_of(str(folder.resolve()), Path("/proc/self/mountinfo").read_text().splitlines())
+    except OSError:
+        return None
 
 
 def _permission(

@@ -33,6 +33,7 @@ class Snapshot:
 
     `session_keys`: `last-wid-md` and `WANoiseInfo` both stand in localStorage (WhatsApp's own test of "registered").
     `socket_state`: `Socket.state` as the page names it. `missing`: names of modules the probe could not read.
+    `phone_seen`: Unix time of the newest message that was written on the phone.
     `qr_text` and `wid` are secrets of the session: they are never put in an event or a log unmasked.
     """
 
@@ -47,6 +48,7 @@ class Snapshot:
     pairing_code: str | None = field(default=None, repr=False)
     wid: str | None = field(default=None, repr=False)
     page_version: str | None = None
+    phone_seen: float | None = None
     modules_ready: bool = False
     dom: frozenset[DomSign] = frozenset()
     missing: tuple[str, ...] = ()

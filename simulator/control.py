@@ -33,7 +33,8 @@ def application(simulator: Simulator) -> web.Application:
         return {"unlinked": await service.logout(_text(given, "phone"), given.get("reason"))}
 
     async def send(given: Given) -> Given:
-        return {"id": await service.send(_text(given, "phone"), _text(given, "chat"), _text(given, "body"))}
+        words = [_text(given, name) for name in ("phone", "chat", "body")]
+        return {"id": await service.send(*words, own=bool(given.get("own")))}
 
     def network(**change: bool) -> _Order:
         async def order(given: Given) -> Given:

@@ -240,14 +240,17 @@ class Service:
 
     async def _deliver(self, line: Line, message: Message) -> None:
         await self._say(
-            line, "message", id=message.id, chat=message.chat, body=message.body, time=message.time
-        )
+            line, "message",
+            id=message.id, chat=message.chat, body=message.body, time=message.time, own=message.own,
+        )  # fmt: skip
 
-    async def send(self, number: str, chat: str, body: str) -> str:
-        """Somebody writes to the phone; it waits for devices that are away. The message's id."""
+    async def send(self, number: str, chat: str, body: str, *, own: bool = False) -> str:
+        """Somebody writes to the phone, or (`own`) the phone's owner on it; it waits for devices that are away.
+
+        The message's id: an iPhone's kind."""
         phone = self._world.phone(number)
         chat = chat if "@" in chat else f"{digits(chat)}@c.us"
-        message = Message(secrets.token_hex(10).upper(), chat, body, now())
+        message = Message(f"3A{secrets.token_hex(9).upper()}", chat, body, now(), own)
         for device in phone.linked:
             device.queue.append(message)
             if line := self._active.get(device.wid):

@@ -25,6 +25,7 @@ class Message:
     chat: str
     body: str
     time: int
+    own: bool = False
 
 
 @dataclass

@@ -93,6 +93,20 @@ function (config) {
     for (const name of names) attempt(() => model.on(`change:${name}`, () => tell('change', {})));
   }
 
+  // A message of ours bears the kind of id that its device gives (as Baileys tells devices apart): phones have their own.
+  const PHONES_ID = /^(?!3E)(3A.{18}|.{21}|.{32})$/;
+  let phoneSeen = null;
+  const note = (message) => attempt(() => {
+    const { id, t } = message;
+    if (id.fromMe && PHONES_ID.test(id.id) && Number.isFinite(t) && !(t <= phoneSeen)) phoneSeen = t;
+  });
+  function listen(messages) {
+    if (!messages || followed.has(messages)) return;
+    followed.add(messages);
+    for (const message of messages.getModelsArray()) note(message);
+    messages.on('add', note);
+  }
+
   const base64 = (value) => {
     if (typeof value === 'string') return value;
     const encoded = attempt(() => module('WABase64').encodeB64(value));
@@ -195,6 +209,7 @@ function (config) {
     follow(socket, ['state', 'hasSynced', 'stream']);
     follow(stream, ['mode']);
     follow(conn, ['ref']);
+    if (attempt(() => socket.state) === 'CONNECTED') attempt(() => listen(module('WAWebCollections').Msg));
     const keys = sessionKeys();
     const ref = attempt(() => conn.ref);
     // Looked at although the code may stand in the page: a name that is gone is told before it is needed.
@@ -220,6 +235,7 @@ function (config) {
       picture: !qr && (dom.includes('qr') || (!keys && !dom.length && loaded)) ? picture() : null,
       wid: keys ? account() : null,
       version: attempt(() => window.Debug.VERSION),
+      phoneSeen,
       ready: ready(),
       dom,
       missing: loaded || ready() ? [...missing].sort() : [],

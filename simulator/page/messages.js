@@ -45,7 +45,8 @@
   const messages = {
     Wid, wid, Msg, Chat, Contact, chatOf,
     receive(told) {
-      add({ ...told, fromMe: false, ack: 1, fresh: true });
+      add({ ...told, fromMe: told.own, ack: told.own ? 2 : 1, fresh: true });
+      if (told.own) return;
       const chat = chatOf(told.chat);
       chat.set({ unreadCount: chat.unreadCount + 1 });
     },
