@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -31,9 +30,9 @@ from bot.runner import Runner
 from bot.server import HttpServer
 from bot.session import Session
 from bot.text import Catalogue
+from tests.monitoring.tools import program
 
-ROOT = Path(__file__).parents[2]
-PROMTOOL = next(path for path in (shutil.which("promtool"), ROOT / ".cache/tools/promtool") if path)
+PROMTOOL = program("promtool")
 
 
 @pytest.fixture
