@@ -130,13 +130,15 @@ class Keeper:
             await asyncio.sleep(pause)
 
     async def before_launch(self) -> SessionError | None:
-        """Why a browser must not touch the session now: it could lose it. Else the session is copied first."""
+        """Why a browser must not be started: it could lose the session, or one paired now could not be kept.
+
+        Else the session that is there is copied first.
+        """
         problem = await self._look_at_storage()
-        if not self._session.info().present:
-            return None
         if problem is not None and not problem.only_soon:
             return problem
-        await self.take_generation(Moment.LAUNCH)
+        if self._session.info().present:
+            await self.take_generation(Moment.LAUNCH)
         return None
 
     async def _look_at_storage(self) -> SessionError | None:

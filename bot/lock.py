@@ -41,7 +41,9 @@ class VolumeLock:
         except OSError as error:
             self.release()
             if error.errno in _NO_LOCKS:
-                raise SessionError(SessionProblem.NO_LOCKS, folder, reason=error.strerror) from error
+                raise SessionError(
+                    SessionProblem.NO_LOCKS, folder, reason=error.strerror, client=client_id
+                ) from error
             raise session_error(error, folder, client_id) from error
 
     def release(self) -> None:
@@ -50,15 +52,19 @@ class VolumeLock:
             self._descriptor = -1
 
     def _say_who(self, client_id: str) -> None:
-        """In place: a file renamed over the lock would be another lock."""
+        """In place: a file renamed over the lock would be another lock. On a full disk it goes unsaid."""
         who = {
             "clientId": client_id,
             "pid": os.getpid(),
             "hostname": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(who).encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(who).encode(), 0)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
 
 
 def _holder(descriptor: int) -> dict[str, object]:

@@ -69,9 +69,12 @@ class Session:
 
     @classmethod
     def open(cls, folder: Path, client_id: str) -> Session:
-        """Raises SessionError. `created` afterwards: the store was made just now."""
+        """Raises SessionError. `created` afterwards: the store was made just now.
+
+        A full disk is no reason to refuse: whoever launches a browser looks at the room (`storage_problem`), and waits.
+        """
         folder = folder.absolute()
-        preflight.check(folder, client_id)
+        preflight.check(folder, client_id, room=False)
         session = cls(folder, client_id, VolumeLock(folder, client_id))
         try:
             session._take_stock()
@@ -309,13 +312,15 @@ class Session:
         self._marker = self._read_marker()
         self._generations.prune()
         if self._marker.stage is Stage.LOGGED_OUT and self._marker.pending_erase:
-            self._finish_erase()
+            self._write(self._finish_erase)
         if self._marker.pending_aside is not None:
             self.reports.append(Report("finished_aside", self.profile, self._marker.pending_aside))
-            self._finish_aside(self._marker.pending_aside)
+            reason = self._marker.pending_aside
+            self._write(lambda: self._finish_aside(reason))
         if self._marker.pending_restore is not None:
             self.reports.append(Report("finished_restore", self.profile, str(self._marker.pending_restore)))
-            self._finish_restore(self._marker.pending_restore, "interrupted")
+            number = self._marker.pending_restore
+            self._write(lambda: self._finish_restore(number, "interrupted"))
         durable.remove_tree(self._moves.restoring)
         self._mirrored = self._read_mirror(report=True)
         self.profile.mkdir(mode=0o700, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from bot import processes
 from simulator.running import Simulator
+from tests.disks import BreakableDisk, tmpfs
 from tests.robot import Robot
 
 pytestmark = pytest.mark.browser
@@ -19,11 +19,8 @@ Make = Callable[..., Robot]
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m,mode=777", "tmpfs", place], check=True)
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    with tmpfs(tmp_path / "disk", "size=200m") as place:
+        yield place
 
 
 def leave(disk: Path, megabytes: int) -> Path:
@@ -69,13 +66,33 @@ async def test_a_disk_that_fills_up_never_costs_a_paired_session(
     await bot.event("STORAGE_WARNING", mark, where=lambda line: line["level"] == "info")
 
 
-async def test_a_bot_that_has_no_session_yet_may_start(disk: Path, robot: Make) -> None:
+async def test_a_bot_without_a_session_waits_for_room_too(disk: Path, robot: Make) -> None:
+    """What is paired on a full disk can't be kept: the next start would ask for a second scan."""
+    filler = leave(disk, 8)
     bot = robot(sessionDir=str(disk / "session"))
     await bot.start()
-    await bot.event("WHATSAPP_QR")
-    mark = bot.mark
-    leave(disk, 8)
-    browser = main_browser(disk / "session/profile")
-    processes.end([browser], patience=0)
-    await bot.event("BROWSER_START", mark)
-    assert "16 MiB needed" in str((await bot.event("STORAGE_WARNING", mark))["problem"])
+    refused = await bot.event("BOT_INIT", where=lambda line: line["level"] == "error")
+    assert "16 MiB needed" in refused["problem"]
+    assert "df -h" in refused["fix"]
+    filler.unlink()
+    await bot.event("WHATSAPP_QR", within=60)
+
+
+async def test_a_disk_that_takes_nothing_more_is_told_and_the_session_goes_on(
+    tmp_path: Path, robot: Make, simulator: Simulator
+) -> None:
+    disk = BreakableDisk(tmp_path / "disk")
+    try:
+        bot = robot(sessionDir=str(disk.path / "session"), reconnect={"networkWait": 0.5, "probeTimeout": 20})
+        await bot.start()
+        await bot.pair(simulator)
+        mark = bot.mark
+        disk.breaks()
+        warned = await bot.event(
+            "STORAGE_WARNING", mark, where=lambda line: "Input/output" in line["problem"]
+        )
+        assert "dmesg" in warned["fix"]
+        assert (await bot.status())["state"] == "READY"
+        await bot.kill()
+    finally:
+        disk.close()

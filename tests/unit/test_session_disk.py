@@ -14,21 +14,20 @@ from unittest import mock
 import pytest
 
 from bot.contract import BotExit
+from bot.mounts import Mount
 from bot.preflight import SessionError, SessionProblem
 from bot.problem import LOCALES
 from bot.session import Session
 from bot.text import Catalogue
 from tests.crashes import Volume, refusal
+from tests.disks import BreakableDisk, thin_disk, tmpfs
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 40 MB of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m,mode=777", "tmpfs", place], check=True)
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    with tmpfs(tmp_path / "disk", "size=40m") as place:
+        yield place
 
 
 def fill(place: Path) -> Path:
@@ -69,19 +68,22 @@ def test_a_full_disk_costs_the_ballast_before_it_costs_the_session(small_disk: P
     volume.close()
 
 
-def test_a_full_disk_keeps_the_bot_from_starting_until_there_is_room(small_disk: Path) -> None:
+def test_a_full_disk_is_opened_and_no_browser_is_launched_until_there_is_room(small_disk: Path) -> None:
     volume = Volume(small_disk / "session")
     volume.browse("alpha")
     volume.pair("alpha")
     filler = fill(small_disk)
     volume.close()
-    code, said = refusal(volume.folder)
-    assert code == BotExit.SESSION_UNUSABLE
-    assert "16 MiB needed" in said
-    assert "df -h" in said
-    filler.unlink()
+    assert refusal(volume.folder) == (0, "")
     volume.reopen()
     assert (volume.session.info().present, volume.profile()) == (True, "alpha")
+    problem = volume.session.storage_problem()
+    assert problem is not None
+    assert (problem.problem, problem.only_soon) == (SessionProblem.NO_SPACE, False)
+    assert "16 MiB needed" in str(problem)
+    assert "df -h" in str(problem)
+    filler.unlink()
+    assert volume.session.storage_problem() is None
     volume.close()
 
 
@@ -173,16 +175,77 @@ def test_a_read_only_mount(small_disk: Path) -> None:
     code, said = refusal(small_disk / "session")
     assert code == BotExit.SESSION_UNUSABLE
     assert "read-only" in said
-    assert "remount,rw" in said
+    assert f"sudo mount -o remount,rw {small_disk}" in said
     code, said = refusal(small_disk / "other")
     assert "read-only" in said
 
 
 def test_a_disk_that_takes_nothing(tmp_path: Path) -> None:
-    broken = OSError(errno.EIO, "Input/output error")
-    with mock.patch("os.fsync", side_effect=broken), pytest.raises(SessionError) as refused:
-        Session.open(tmp_path, "shop")
-    assert "dmesg" in str(refused.value)
+    disk = BreakableDisk(tmp_path / "disk")
+    try:
+        volume = Volume(disk.path / "session")
+        volume.browse("alpha")
+        volume.pair("alpha")
+        disk.breaks()
+        problem = volume.session.storage_problem()
+        assert problem is not None
+        assert (problem.problem, problem.only_soon) == (SessionProblem.FSYNC, False)
+        assert "Input/output error" in str(problem)
+        assert "backup shop" in str(problem)
+        volume.close()
+    finally:
+        disk.close()
+
+
+def test_a_disk_that_has_promised_more_than_it_has(tmp_path: Path) -> None:
+    with thin_disk(tmp_path) as (place, pool):
+        volume = Volume(place / "session")
+        fill(pool)
+        problem = volume.session.storage_problem()
+        assert problem is not None
+        assert (problem.problem, problem.only_soon) == (SessionProblem.LIMIT, False)
+        assert "no 16 MiB more, although" in str(problem)
+        assert "enlarge the disk" in str(problem)
+        volume.close()
+
+
+def test_a_quota_that_is_used_up(tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "session")
+    beyond = OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+    with mock.patch("os.posix_fallocate", side_effect=beyond):
+        problem = volume.session.storage_problem()
+    assert problem is not None
+    assert (problem.problem, problem.no_room) == (SessionProblem.LIMIT, True)
+    assert f"edquota -u {os.geteuid()}" in str(problem)
+    volume.close()
+
+
+def test_a_file_system_without_room_for_more_files(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "disk", "size=40m,nr_inodes=900") as place:
+        volume = Volume(place / "session")
+        volume.browse("alpha")
+        volume.pair("alpha")
+        soon = volume.session.storage_problem()
+        assert soon is not None
+        assert (soon.problem, soon.only_soon) == (SessionProblem.LOW_INODES, True)
+        for number in range(700):
+            (place / str(number)).touch()
+        problem = volume.session.storage_problem()
+        assert problem is not None
+        assert (problem.problem, problem.only_soon) == (SessionProblem.NO_INODES, False)
+        assert "256 needed" in str(problem)
+        assert "df -i" in str(problem)
+        volume.close()
+
+
+def test_a_network_mount_whose_locks_no_other_machine_sees(tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "session")
+    with mock.patch("bot.preflight.mount_of", return_value=Mount("/mnt", "nfs", frozenset({"nolock"}))):
+        problem = volume.session.storage_problem()
+    assert problem is not None
+    assert (problem.problem, problem.only_soon) == (SessionProblem.LOCAL_LOCKS, True)
+    assert "nfs, nolock" in str(problem)
+    volume.close()
 
 
 def test_a_file_system_without_locks(tmp_path: Path) -> None:
