@@ -268,6 +268,7 @@ class Browser:
             page_version=_text(seen["version"]),
             phone_seen=seen["phoneSeen"],
             modules_ready=bool(seen["ready"]),
+            incomplete=bool(seen["incomplete"]),
             dom=frozenset(DomSign(sign) for sign in seen["dom"]),
             missing=tuple(seen["missing"]),
         )

@@ -33,6 +33,7 @@ class Snapshot:
 
     `session_keys`: `last-wid-md` and `WANoiseInfo` both stand in localStorage (WhatsApp's own test of "registered").
     `socket_state`: `Socket.state` as the page names it. `missing`: names of modules the probe could not read.
+    `incomplete`: a script of the page could not be fetched, and was not fetched again since.
     `phone_seen`: Unix time of the newest message that was written on the phone.
     `qr_text` and `wid` are secrets of the session: they are never put in an event or a log unmasked.
     """
@@ -50,6 +51,7 @@ class Snapshot:
     page_version: str | None = None
     phone_seen: float | None = None
     modules_ready: bool = False
+    incomplete: bool = False
     dom: frozenset[DomSign] = frozenset()
     missing: tuple[str, ...] = ()
 
@@ -110,6 +112,7 @@ class Belief:
     evidence: tuple[str, ...] = ()
     session_keys: bool | None = None
     offline: bool = False
+    incomplete: bool = False
     refs_used_up: bool = False
     passkey: bool = False
     logout_reason: LogoutReason | None = None
@@ -139,6 +142,7 @@ def believe(shot: Snapshot) -> Belief:
         evidence=evidence_of(shot),
         session_keys=shot.session_keys,
         offline=shot.online is False or DomSign.OFFLINE_BANNER in shot.dom,
+        incomplete=shot.incomplete,
         refs_used_up=state == "UNPAIRED_IDLE" or (DomSign.QR_RELOAD in shot.dom and state != "UNPAIRED"),
         passkey=DomSign.PASSKEY in shot.dom,
         logout_reason=logout_in(shot.url),
@@ -160,6 +164,7 @@ def evidence_of(shot: Snapshot) -> tuple[str, ...]:
         ("session_keys", shot.session_keys),
         ("screen", ",".join(sorted(shot.dom)) or None),
         ("qr", True if shot.qr_text else None),
+        ("incomplete", shot.incomplete or None),
     ]
     return tuple(f"{name}={str(value)[:80]}" for name, value in spoken if value is not None)
 

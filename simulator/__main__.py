@@ -155,6 +155,7 @@ _DOES = {
     "outdated": "The page takes the browser for too old.",
     "passkey": "Linking wants a passkey.",
     "stall-sync": "Authenticated, never synced.",
+    "half-page": "One of the page's scripts can't be fetched.",
     "conflict": "The session is opened elsewhere.",
     "hang": "The page's script never ends.",
     "forget": "The page's localStorage vanishes.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Given = dict[str, Any]
 _Order = Callable[[Given], Awaitable[Given]]
 
-FLAGS = ("outdated", "passkey", "stall-sync")
+FLAGS = ("outdated", "passkey", "stall-sync", "half-page")
 TELLINGS = ("conflict", "hang", "forget", "break", "proxy")
 
 

@@ -20,7 +20,7 @@ from simulator.world import Device, Message, Phone, World, digits, now
 PAIRING_SECONDS = 15
 CODE_SECONDS = 180
 _LETTERS = "123456789ABCDEFGHJKLMNPQRSTVWXYZ"
-_FLAGS = ("outdated", "passkey", "stall-sync")
+_FLAGS = ("outdated", "passkey", "stall-sync", "half-page")
 
 
 class Service:
@@ -292,7 +292,7 @@ class Service:
         self._world.save()
 
     async def flag(self, number: str, name: str, wanted: bool) -> None:
-        """Sets what pages of this phone meet from now on: outdated, passkey, stall-sync."""
+        """Sets what pages of this phone meet from now on: outdated, passkey, stall-sync, half-page."""
         phone = ALL if number == ALL else self._world.phone(number).number
         if wanted:
             self._flags[name].add(phone)

@@ -20,6 +20,7 @@ SAY = [Catalogue(LOCALES, language) for language in ("en", "tr")]
 LABELS = BotMetrics("shop", VERSION).counters()
 
 UNKNOWN = Belief(Kind.UNKNOWN, certain=False)
+INCOMPLETE = replace(UNKNOWN, incomplete=True)
 CONNECTING = Belief(Kind.CONNECTING, session_keys=True)
 KEYLESS = replace(CONNECTING, session_keys=False)
 OFFLINE = replace(CONNECTING, offline=True)

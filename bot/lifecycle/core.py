@@ -38,6 +38,7 @@ class Due(StrEnum):
     CHECK = "check"
     COME_BACK = "come_back"
     READY = "ready"
+    INCOMPLETE = "incomplete"
     LOST = "lost"
     CONFIRM = "confirm"
     CONFLICT = "conflict"

@@ -75,6 +75,7 @@ class Lifecycle:
             Due.CHECK: repair.due_check,
             Due.COME_BACK: repair.escalate,
             Due.READY: repair.due_ready,
+            Due.INCOMPLETE: repair.due_incomplete,
             Due.LOST: loss.due_lost,
             Due.CONFIRM: rise.due_confirm,
             Due.CONFLICT: person.due_conflict,
@@ -85,6 +86,7 @@ class Lifecycle:
             Due.GENERATION: keep.due,
         }
         self._acts: dict[Act, Callable[[Belief], None]] = {
+            Act.LISTEN: repair.listen,
             Act.WONDER: rise.unknown,
             Act.SUSPECT: rise.connecting,
             Act.ASK: loss.needs_qr,
@@ -211,6 +213,8 @@ class Lifecycle:
             core.cancel(Due.DROP)
         if kind not in (Kind.NEEDS_QR, Kind.UNKNOWN):
             core.cancel(Due.LOST, Due.QR_TEXT)
+        if kind is not Kind.UNKNOWN:
+            core.cancel(Due.INCOMPLETE)
         if kind is not Kind.CONNECTED:
             core.cancel(Due.CONFIRM)
         if kind is not Kind.CONFLICT:

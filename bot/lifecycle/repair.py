@@ -143,6 +143,16 @@ class Repair:
         if core.page is Page.OPEN and core.state in (State.STARTING, State.PAIRING, State.SYNCING):
             self.mend("never_ready_")
 
+    def listen(self, belief: Belief) -> None:
+        """A page that lost one of its scripts may never speak; one that is only slow has until its deadline."""
+        if belief.incomplete and Due.INCOMPLETE not in self._core.due:
+            self._core.after(Due.INCOMPLETE, self._core.waits.repair(self._core.attempts))
+
+    def due_incomplete(self) -> None:
+        core = self._core
+        if core.page is Page.OPEN and core.state in (State.STARTING, State.PAIRING, State.SYNCING):
+            self.mend("incomplete_")
+
     def mend(self, key: str) -> None:
         """First a reload, then a new browser each time."""
         core = self._core

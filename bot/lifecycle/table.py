@@ -36,6 +36,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 class Act(Enum):
     """What is done about a belief; `machine.py` says which part does it."""
 
+    LISTEN = auto()  # nothing known of a page that is still coming
     WONDER = auto()  # nothing known while a scan is waited for
     SUSPECT = auto()  # the connection may be away
     ASK = auto()  # a scan is asked for, or a session is lost
@@ -54,7 +55,9 @@ def _row(act: Act, *states: State) -> dict[State, Act]:
 # What a belief does in each state; a pair that is not here changes nothing. LOGGED_OUT, FAILED and STOPPING have no
 # page. A state that needs a person is left only by what the page itself shows: connected, registered anew, or unlinked.
 TABLE: dict[Kind, dict[State, Act]] = {
-    Kind.UNKNOWN: _row(Act.WONDER, State.WAITING_FOR_QR_SCAN) | _row(Act.SUSPECT, State.READY),
+    Kind.UNKNOWN: _row(Act.LISTEN, State.STARTING, State.PAIRING, State.SYNCING)
+    | _row(Act.WONDER, State.WAITING_FOR_QR_SCAN)
+    | _row(Act.SUSPECT, State.READY),
     Kind.CONNECTING: _row(Act.SUSPECT, State.STARTING, State.WAITING_FOR_QR_SCAN, *UP),
     Kind.NEEDS_QR: _row(Act.ASK, *COMING, State.READY),
     Kind.AUTHENTICATED: _row(Act.SYNC, *COMING, *PERSON) | _row(Act.SUSPECT, State.READY),

@@ -130,6 +130,13 @@ function (config) {
     return parts.every((part) => part) ? [ref, ...parts].join(',') : null;
   }
 
+  // --- scripts ------------------------------------------------------------------------------------------------
+  // One that could not be fetched, and was not fetched again since: a page like that may never say anything.
+  const lost = new Set();
+  const script = ({ target }) => (target instanceof HTMLScriptElement && target.src) || null;
+  document.addEventListener('error', (event) => { if (script(event)) lost.add(script(event)); }, true);
+  document.addEventListener('load', (event) => { lost.delete(script(event)); }, true);
+
   // --- screen -------------------------------------------------------------------------------------------------
   const visible = (element) => element.isConnected
     && (element.checkVisibility ? element.checkVisibility() : element.getClientRects().length > 0);
@@ -237,6 +244,7 @@ function (config) {
       version: attempt(() => window.Debug.VERSION),
       phoneSeen,
       ready: ready(),
+      incomplete: lost.size > 0,
       dom,
       missing: loaded || ready() ? [...missing].sort() : [],
     };

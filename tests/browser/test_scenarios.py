@@ -207,6 +207,31 @@ async def test_authenticated_but_never_ready(robot: Make, simulator: Simulator) 
     assert bot.names().count("WHATSAPP_QR") == 1
 
 
+async def test_half_a_page_at_a_first_start_is_loaded_anew(robot: Make, simulator: Simulator) -> None:
+    """A script that can't be fetched, as when the host's network changes: the document is complete and mute."""
+    await simulator.service.flag("*", "half-page", True)
+    bot = robot()
+    await bot.start()
+    again = await bot.event("BOT_RECONNECT")
+    assert again["how"] == "reload"
+    await simulator.service.flag("*", "half-page", False)
+    await bot.pair(simulator)
+
+
+async def test_half_a_page_at_a_restart_is_loaded_anew(robot: Make, simulator: Simulator) -> None:
+    bot = robot()
+    await bot.start()
+    number = await bot.pair(simulator)
+    await bot.stop()
+    await simulator.service.flag(number, "half-page", True)
+    mark = bot.mark
+    await bot.start()
+    await bot.event("BOT_RECONNECT", mark, where=lambda line: line["how"] == "reload")
+    await simulator.service.flag(number, "half-page", False)
+    await bot.event("WHATSAPP_READY", mark)
+    assert "WHATSAPP_QR" not in bot.names(mark)
+
+
 async def test_conflict_takes_over_once_at_most(robot: Make, simulator: Simulator) -> None:
     bot = robot(reconnect={"networkWait": 2, "logoutWait": 0.5, "takeover": True})
     await bot.start()

@@ -53,7 +53,11 @@ def composed() -> set[str]:
         *(f"event.disconnect_{reason.value.lower()}" for reason in DisconnectReason),
         *(f"event.{name}" for name in persons),
         *(f"event.shutdown_{session}" for session in ("present", "absent")),
-        *(f"event.{key}{how}" for key in ("reconnect_", "never_ready_") for how in ("reload", "relaunch")),
+        *(
+            f"event.{key}{how}"
+            for key in ("reconnect_", "never_ready_", "incomplete_")
+            for how in ("reload", "relaunch")
+        ),
         *(f"level.{level.value}" for level in Level),
         *(f"ctl.action_{action.value}" for action in UserAction),
         *(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -19,6 +20,7 @@ from tests.living import (
     DISCONNECT,
     FAILED_FOR_GOOD,
     FAILED_ONCE,
+    INCOMPLETE,
     NEEDS_QR,
     OFF,
     OFFLINE,
@@ -275,6 +277,22 @@ def test_authenticated_but_never_ready() -> None:
 def test_a_page_that_never_says_anything_is_loaded_anew() -> None:
     bot = Life()
     assert kinds(bot.wait(400, UNKNOWN)) == ["Reload", "CloseBrowser", "Launch", "Navigate"]
+
+
+def test_a_page_that_lost_a_script_is_loaded_anew_after_network_wait() -> None:
+    bot = Life()
+    assert kinds(bot.wait(19, INCOMPLETE)) == []
+    assert kinds(bot.wait(4, INCOMPLETE)) == ["Reload"]
+    assert [line["how"] for line in lines(bot.wait(100, INCOMPLETE), RECONNECT)] == ["relaunch", "relaunch"]
+    assert told(bot.see(CONNECTED)) == ["WHATSAPP_READY"]
+
+
+@pytest.mark.parametrize("spoken", [CONNECTING, NEEDS_QR, AUTHENTICATED])
+def test_a_page_that_lost_a_script_and_speaks_is_left_alone(spoken: Belief) -> None:
+    bot = Life(session=spoken is not NEEDS_QR)
+    bot.wait(15, INCOMPLETE)
+    bot.wait(15, replace(spoken, incomplete=True))
+    assert "Reload" not in kinds(bot.effects)
 
 
 def test_a_vanished_signal_is_told_once_when_it_has_settled() -> None:
