@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bot.contract import State
+from monitoring import states
 from tests.monitoring.tools import COMPOSE, RULES, RUNBOOKS, alerts, program, recorded, run
 
 BOT = 'client_id="shop",job="oturum-bots"'
@@ -472,20 +474,24 @@ def test_prometheus_takes_the_configuration() -> None:
 
 _READY = "client_id:oturum_ready:bool"
 _QR = "client_id:oturum_qr_wanted:timestamp_seconds"
-_DISCONNECTS = "client_id:oturum_disconnects:increase1h"
+_CODE = "client_id:oturum_state:code"
 _COUNT = "state:oturum_bots:count"
 RECORDED: dict[str, tuple[str, dict[str, str], dict[int, float | None]]] = {
     "ready or not": (_READY, {state("READY"): "1x4 0x4", _UP: "1x8"}, {2: 1, 6: 0}),
     "a bot that is gone": (_READY, {state("READY"): "1x4 stale", _UP: "1x4 0x20"}, {2: 1, 12: 0}),
+    **{
+        f"as a number: {name.value}": (
+            _CODE,
+            {state(other.value): f"{int(other is name)}x4" for other in State} | {_UP: "1x4"},
+            {2: code},
+        )
+        for name, code in states.CODES.items()
+    },
+    "as a number: gone": (_CODE, {_UP: "1x4 0x20", state("READY"): "1x4 stale"}, {2: 5, 6: 0}),
     "the last scan that was wanted": (
         _QR,
         {state("WAITING_FOR_QR_SCAN"): "0x4 1x5 0x90"},
         {3: None, 6: 360, 10: 600, 90: 600},
-    ),
-    "all reasons": (
-        _DISCONNECTS,
-        {bot("disconnects_total", reason=reason): "0+1x60" for reason in ("LOGOUT", "CONFLICT")},
-        {60: 120},
     ),
     "bots by state": (
         _COUNT,
@@ -511,6 +517,11 @@ def test_what_is_recorded(tmp_path: Path) -> None:
             ],
         )
     assert "FAILED" not in (said := promtool(tmp_path, asked)), said
+
+
+def test_the_timelines_numbers_are_those_of_the_rule() -> None:
+    assert recorded()[_CODE]["expr"].strip() == states.expression()
+    assert set(states.legend()) == {states.DOWN, *states.CODES.values()}
 
 
 def test_everything_recorded_is_tested() -> None:

@@ -1,0 +1,1 @@
+"""Grafana's dashboards as code: `python -m monitoring` writes compose/grafana/dashboards/*.json."""
