@@ -161,15 +161,33 @@ def launch_problem(said: str, executable: Path, profile: Path) -> BrowserError:
     return BrowserError(BrowserProblem.OTHER, executable=executable, profile=profile, detail=first)
 
 
-_OOM_FILES = (
-    "/sys/fs/cgroup/memory.events",
-    "/sys/fs/cgroup/memory/memory.oom_control",
-)
+_GROUPS = "/sys/fs/cgroup"
+
+
+def out_of_memory_files(groups: str) -> list[str]:
+    """Where the kernel counts its kills in our control group, likeliest first. `groups`: of /proc/self/cgroup.
+
+    Version 2 has one line `0::/path`, version 1 one for each controller. In a container without a namespace for them
+    the paths are the host's, while our own group lies at the root of what is mounted.
+    """
+    paths = {
+        kinds: path.strip("/") for _, kinds, path in (line.split(":", 2) for line in groups.splitlines())
+    }
+    found = []
+    for path in dict.fromkeys((paths.get("memory", ""), "")):
+        found.append(str(Path(_GROUPS, "memory", path, "memory.oom_control")))
+    for path in dict.fromkeys((paths.get("", ""), "")):
+        found.append(str(Path(_GROUPS, path, "memory.events")))
+    return found
 
 
 def out_of_memory_kills() -> int | None:
     """How many processes of our control group the kernel has killed for memory; None when it does not say."""
-    for name in _OOM_FILES:
+    try:
+        groups = Path("/proc/self/cgroup").read_text()
+    except OSError:
+        groups = ""
+    for name in out_of_memory_files(groups):
         try:
             text = Path(name).read_text()
         except OSError:

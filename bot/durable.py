@@ -10,30 +10,43 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_PART = ".part"
+PART = ".part"
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """The system names the file of a refused open, and never that of a refused write or sync."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        with _naming(folder):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Replaces `path` in one step, mode 0600. Raises OSError, and leaves the old content then."""
-    part = path.with_name(path.name + _PART)
+    part = path.with_name(path.name + PART)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         try:
             view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
+            with _naming(path):
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         part.replace(path)
@@ -70,7 +83,7 @@ def copy_synced(source: Path, target: Path) -> tuple[int, str]:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     digest = hashlib.sha256()
     size = 0
-    with source.open("rb") as read, target.open("xb") as write:
+    with source.open("rb") as read, target.open("xb") as write, _naming(target):
         while chunk := read.read(1 << 20):
             digest.update(chunk)
             size += len(chunk)
@@ -94,7 +107,8 @@ def sync_all(folder: Path) -> None:
         with suppress(FileNotFoundError):  # its writer replaced it meanwhile, and syncs such a step itself
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                os.fsync(descriptor)
+                with _naming(path):
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
     with suppress(FileNotFoundError):

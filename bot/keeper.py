@@ -62,7 +62,7 @@ class Keeper:
     def _refused(self, error: Problem | OSError) -> None:
         if isinstance(error, Problem):
             said = error.say(self._say)
-            self.witness.refused(said.message)
+            self.witness.refused(error.trace if isinstance(error, SessionError) else said.message)
             self.warn(said.message, said.hint, said.fix)
         else:
             self.warn(str(error))

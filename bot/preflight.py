@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
+from bot import durable
 from bot.contract import LABEL_CLIENT_ID, SESSION_MOUNT, BotExit
 from bot.mounts import Mount, mount_of
 from bot.problem import Problem
@@ -43,15 +44,24 @@ _WARNINGS = (SessionProblem.LOW_SPACE, SessionProblem.LOW_INODES, SessionProblem
 
 
 class SessionError(Problem):
-    """`no_room`: the folder is sound but full. `only_soon`: the session is well, so far."""
+    """`no_room`: the folder is sound but full. `only_soon`: the session is well, so far. `system`: as in ENOSPC, where
+    the system itself has said no.
+    """
 
     section: ClassVar[str] = "session_problem"
 
     def __init__(self, problem: SessionProblem, path: Path, **values: object) -> None:
         code = BotExit.SESSION_IN_USE if problem is SessionProblem.LOCKED else BotExit.SESSION_UNUSABLE
         super().__init__(problem, code, path=path, **values)
+        self.path = path
+        self.system = ""
         self.no_room = problem in _NO_ROOM
         self.only_soon = problem in _WARNINGS
+
+    @property
+    def trace(self) -> str:
+        """`file: ERROR`, as evidence: the same in every language."""
+        return f"{self.path.name}: {self.system or self.problem.value}"
 
 
 _BY_ERRNO = {
@@ -67,6 +77,14 @@ _BY_ERRNO = {
 
 def session_error(error: OSError, folder: Path, client_id: str) -> SessionError:
     """What the operating system refused, in words with the command that mends it."""
+    found = _in_words(error, folder, client_id)
+    found.system = errno.errorcode.get(error.errno or 0, "")
+    if error.filename is not None:
+        found.path = Path(os.fsdecode(error.filename).removesuffix(durable.PART))
+    return found
+
+
+def _in_words(error: OSError, folder: Path, client_id: str) -> SessionError:
     problem = _BY_ERRNO.get(error.errno or 0, SessionProblem.OTHER)
     path = Path(os.fsdecode(error.filename)) if error.filename is not None else folder
     reason = error.strerror or str(error)
@@ -166,12 +184,18 @@ def _check_writing(folder: Path, client_id: str) -> None:
             _sync(file.fileno(), folder, client_id)
             _reserve(file.fileno())
     except OSError as error:
-        raise session_error(error, folder, client_id) from error
+        raise _of_folder(error, folder, client_id) from error
     finally:
         try:
             attempt.unlink(missing_ok=True)
         except OSError as error:
-            raise session_error(error, folder, client_id) from error
+            raise _of_folder(error, folder, client_id) from error
+
+
+def _of_folder(error: OSError, folder: Path, client_id: str) -> SessionError:
+    """The file that was tried is nobody's: what it met goes for its folder."""
+    error.filename = str(folder)
+    return session_error(error, folder, client_id)
 
 
 def _reserve(descriptor: int) -> None:
@@ -190,7 +214,9 @@ def _sync(descriptor: int, folder: Path, client_id: str) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         reason = error.strerror or str(error)
-        raise SessionError(SessionProblem.FSYNC, folder, reason=reason, client=client_id) from error
+        found = SessionError(SessionProblem.FSYNC, folder, reason=reason, client=client_id)
+        found.system = errno.errorcode.get(error.errno or 0, "")
+        raise found from error
 
 
 def _check_content(folder: Path, client_id: str) -> None:

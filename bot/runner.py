@@ -144,7 +144,7 @@ class Runner:
             if isinstance(effect, s.CloseBrowser):
                 self._abandon()
             if isinstance(effect, s.Emit):
-                effect = self._with_verdict(effect)  # noqa: PLW2901  before its files move
+                effect = self._with_evidence(effect)  # noqa: PLW2901  before its files move
             if isinstance(effect, _SLOW) or (slow_before and isinstance(effect, s.Emit)):
                 slow_before = True
                 self._operations.append(effect)
@@ -154,6 +154,13 @@ class Runner:
             self._operation_there.set()
             if self._current and self._current[0] == s.TakeGeneration(live=True):
                 self.keeper.give_way()
+
+    def _with_evidence(self, line: s.Emit) -> s.Emit:
+        if line.inquest:
+            fields = dict(line.fields)
+            fields["evidence"] = [*self.witness.inquire(), *fields.get("evidence", ())]  # type: ignore[misc]
+            return replace(line, fields=fields)
+        return self._with_verdict(line)
 
     def _with_verdict(self, line: s.Emit) -> s.Emit:
         """Who caused a session's end: in the line that tells of it, and in those of the QRs that follow."""
@@ -231,6 +238,7 @@ class Runner:
                 self.keeper.show_generations()
             case s.MarkInDoubt():
                 self.keeper.mark(self.session.mark_in_doubt)
+                self.witness.inquire()  # what a restore puts aside can't be asked any more
             case s.KeepSession():
                 self.keeper.mark(self.session.drop_erase)
             case s.RefuseGeneration():
@@ -340,7 +348,7 @@ class Runner:
         self.browser = Browser(
             self.settings,
             on_change=self._look_now.set,
-            on_crash=lambda: self.post(s.PageCrashed(), launch),
+            on_crash=lambda: self.post(s.PageCrashed(self.witness.memory_note()), launch),
             on_gone=lambda: self._gone(launch),
             on_storage=lambda dump: self._mirror(launch, dump),
         )

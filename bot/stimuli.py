@@ -71,7 +71,7 @@ class ProbeFailed:
 
 @dataclass(frozen=True, slots=True)
 class PageCrashed:
-    pass
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,8 @@ Event = (
 class Emit:
     """One line of the event log. `key`: of the catalogue's section [event]; `fields` also fill its places.
 
-    `ending`: the line tells of a session's end, and a verdict goes into it, with the evidence for it.
+    `ending`: the line tells of a session's end, and a verdict goes into it, with the evidence for it. `inquest`: it
+    tells of storage that failed, and which files the system refuses goes into its evidence.
     """
 
     name: EventName
@@ -203,6 +204,7 @@ class Emit:
     key: str
     fields: Mapping[str, object] = field(default_factory=dict)
     ending: Ending | None = None
+    inquest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

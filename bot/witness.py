@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from bot import chromium, preflight
+from bot import chromium, inquest, preflight
 from bot.contract import Ending
 from bot.session import Session
 from bot.verdict import Circumstances, Ruling, judge
@@ -30,10 +30,23 @@ class Witness:
 
     def refused(self, what: str) -> None:
         """The volume refused a write, or damage was found on it."""
-        self._refusals = [*self._refusals, what][-_KEPT:]
+        self._refusals = list(dict.fromkeys([*self._refusals, what]))[-_KEPT:]
+
+    def inquire(self) -> list[str]:
+        """Which of the session's files the system refuses now; remembered, and given as evidence."""
+        found = inquest.faults(self._session.folder, self._session.client_id)
+        self._refusals = list(dict.fromkeys([*self._refusals, *found]))[-_KEPT:]
+        return [f"refused={each}" for each in found]
 
     def browser_ended(self, note: str) -> None:
         self._ends = [*self._ends, note][-_KEPT:]
+
+    def memory_note(self) -> str:
+        """Of a page that crashed: whether the kernel has killed it, as far as it counts."""
+        return "killed by the kernel: out of memory" if self._memory_kills() else ""
+
+    def _memory_kills(self) -> int:
+        return max(0, (chromium.out_of_memory_kills() or 0) - self._kills)
 
     def ready(self) -> None:
         """The session is well: what was before explains nothing any more."""
@@ -61,7 +74,7 @@ class Witness:
             read_only=read_only,
             refusals=tuple(self._refusals),
             browser_ends=tuple(self._ends),
-            memory_kills=max(0, (chromium.out_of_memory_kills() or 0) - self._kills),
+            memory_kills=self._memory_kills(),
             clean_stop=session.stopped_cleanly,
         )
 

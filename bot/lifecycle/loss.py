@@ -67,9 +67,9 @@ class Loss:
             self._log_out(Ending.OWN_COMMAND, belief)
             return
         if belief.logout_reason is LogoutReason.STORAGE:
-            self._core.emit(
-                EventName.STORAGE_WARNING, Level.ERROR, "page_storage_failed", evidence=list(belief.evidence)
-            )
+            fields = {"evidence": list(belief.evidence)}
+            name, key = EventName.STORAGE_WARNING, "page_storage_failed"
+            self._core.do(s.Emit(name, Level.ERROR, key, fields, inquest=True))
         once = belief.logout_reason in (LogoutReason.SYNC, LogoutReason.SYNC_TIMEOUT)
         if once and self.ladder.tried:  # a restored sync that fails again fails with every copy
             self.ladder.mirror_tried = self.ladder.exhausted = True

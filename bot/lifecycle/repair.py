@@ -179,9 +179,9 @@ class Repair:
             core.emit(EventName.PAGE_HUNG, Level.ERROR, "page_hung", seconds=round(silence, 1))
             self._broken(DisconnectReason.PAGE_HUNG)
 
-    def on_page_crashed(self, _: s.PageCrashed) -> None:
+    def on_page_crashed(self, event: s.PageCrashed) -> None:
         if self._core.page in (Page.BLANK, Page.NAVIGATING, Page.OPEN):
-            self._core.emit(EventName.PAGE_CRASHED, Level.ERROR, "page_crashed")
+            self._core.emit(EventName.PAGE_CRASHED, Level.ERROR, "page_crashed", detail=event.note or None)
             self._broken(DisconnectReason.PAGE_CRASHED)
 
     def on_browser_gone(self, event: s.BrowserGone) -> None:
