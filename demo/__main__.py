@@ -27,6 +27,7 @@ from manager.locking import turn
 from manager.problems import EngineError
 from manager.progress import Plain
 from manager.reconcile import Progress
+from manager.rollout import News
 from manager.text import catalogue
 from setup import simulator_image
 from setup.say import SetupError
@@ -97,7 +98,7 @@ class DemoProgress(Plain):
         self._step_begun = 0
         self._held: ImageProgress | None = None
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Progress | News) -> None:
         if not isinstance(progress, ImageProgress) or not progress.steps:
             super().__call__(progress)
         elif progress.step != self._step_begun:

@@ -20,6 +20,7 @@ from manager.plan import Action, ActionKind, Plan
 from manager.problems import EngineError
 from manager.progress import Lively, Plain, Reporter, Silent, target_name
 from manager.reconcile import Outcome
+from manager.rollout import Halt
 
 
 def carry_out(app: App, fleet: Fleet, act: Callable[[Reporter], Outcome]) -> tuple[Outcome, Exit]:
@@ -58,6 +59,7 @@ def as_json(outcome: Outcome, fleet: Fleet, code: Exit, say: Catalogue) -> dict[
         "project": fleet.project,
         "image": image and {"tag": image.tag, "id": image.id, "built": image.built, "exists": image.exists},
         "plan": [_lane(lane, fleet.project, say) for lane in _lanes(outcome.plan)],
+        "halt": outcome.halt and _halt(outcome.halt, say),
         "steps": [_step(step, fleet.project, say) for step in outcome.steps],
         "notes": [
             {"client_id": note.client_id, "key": note.key, "text": note.say(say), "blocking": note.blocking}
@@ -97,9 +99,24 @@ def _step(step: Step, project: str, say: Catalogue) -> dict[str, Any]:
     return told
 
 
+def _halt(halt: Halt, say: Catalogue) -> dict[str, Any]:
+    trial = halt.trial
+    return {
+        "client_id": halt.client_id,
+        "fate": trial.fate.value,
+        "state": trial.now.state,
+        "before": trial.before.state,
+        "unchanged": list(halt.left),
+        "message": halt.say(say),
+        "fix": halt.fix(say),
+    }
+
+
 def _exit(outcome: Outcome) -> Exit:
     if outcome.errors:
         return _worst(outcome.errors)
+    if outcome.halt:
+        return Exit.ROLLOUT
     return Exit.OK if outcome.ok and outcome.confirmed else Exit.FAILED
 
 

@@ -16,4 +16,6 @@ class Exit(IntEnum):
     ENGINE = 5
     UNKNOWN_CLIENT = 6
     DOCTOR = 7
+    HELD = 8
+    ROLLOUT = 9
     INTERRUPTED = 130

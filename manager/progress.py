@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from bot.contract import Level
 from bot.text import Catalogue
 from manager.execute import Step, StepState
 from manager.image import ImageProgress
 from manager.plan import Action
 from manager.reconcile import Progress, Waiting
+from manager.rollout import News
 from manager.spec import container_name
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 _COLOURS = {StepState.FAILED: "red", StepState.SKIPPED: "yellow", StepState.LOST_RACE: "yellow"}
+_NEWS_COLOURS = {Level.ERROR: "red", Level.INFO: "cyan"}
+_MARKS = {"red": "✗ ", "yellow": "! ", "cyan": "› "}
 _SHOWN = 12
 _IMAGE = "image"
 _ID_DIGITS = 64
@@ -33,7 +37,7 @@ _ID_DIGITS = 64
 class Reporter(Protocol):
     """`shown` surrounds the whole work; `asking` is for a question in the middle of it."""
 
-    def __call__(self, progress: Progress) -> None: ...
+    def __call__(self, progress: Progress | News) -> None: ...
     def asking(self, question: Callable[[], bool]) -> bool: ...
     def shown(self) -> AbstractContextManager[None]: ...
 
@@ -48,7 +52,7 @@ def target_name(action: Action, project: str) -> str:
 class Silent:
     """For JSON: everything stands in the answer."""
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Progress | News) -> None:
         pass
 
     def asking(self, question: Callable[[], bool]) -> bool:
@@ -70,12 +74,14 @@ class Plain:
         self._under_way: dict[str, tuple[str, float]] = {}
         self._interrupted = False
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Progress | News) -> None:
         match progress:
             case Step():
                 self._step(progress)
             case Waiting():
                 self.line(self._say("execute.waiting", holder=progress.holder), "yellow")
+            case News():
+                self.line(progress.say(self._say), _NEWS_COLOURS.get(progress.level))
             case ImageProgress():
                 # A build step says a hundred things; its first line names it.
                 if not progress.steps or (progress.step, progress.steps) != self._build_step:
@@ -156,15 +162,24 @@ class Lively(Plain):
         super().__init__(say, project)
         self._live: Live | None = None
         self._interruption = ""
+        self._after: tuple[str, float] | None = None  # who is looked after, and since when
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Progress | News) -> None:
         if self._live is None:
             self._begin()
         if isinstance(progress, ImageProgress):
             self._under_way[_IMAGE] = (self.building(progress), self._began(_IMAGE))
         elif isinstance(progress, Step):
             self._under_way.pop(_IMAGE, None)
+        elif isinstance(progress, News):
+            self._look_after(progress)
         super().__call__(progress)
+
+    def _look_after(self, news: News) -> None:
+        if waits := news.values.get("clients"):
+            self._after = (self._say("rollout.looks_after", clients=waits), time.monotonic())
+        elif news.key in ("halt", "done"):
+            self._after = None
 
     def _begin(self) -> None:
         """Only when there is something to show: a second `up` must not wait for rich to be read."""
@@ -177,7 +192,7 @@ class Lively(Plain):
         from rich.text import Text  # noqa: PLC0415
 
         assert self._live is not None
-        mark = {"red": "✗ ", "yellow": "! "}.get(colour or "", "✓ ")
+        mark = _MARKS.get(colour or "", "✓ ")
         self._live.console.print(Text(mark, style=colour or "green").append(text, style=colour or ""))
 
     def asking(self, question: Callable[[], bool]) -> bool:
@@ -207,7 +222,7 @@ class Lively(Plain):
         from rich.spinner import Spinner  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        going = list(self._under_way.values())
+        going = list(self._under_way.values()) or ([self._after] if self._after else [])
         rows: list[RenderableType] = []
         for text, began in going[:_SHOWN]:
             shown = Text(f"{text} {time.monotonic() - began:.0f} s", overflow="ellipsis", no_wrap=True)

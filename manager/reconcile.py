@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from manager import confinement, image
+from manager import confinement, image, tools
 from manager import plan as planning
 from manager import spec as specs
 from manager.execute import ExecutesOn, Step, StepState, execute
@@ -24,6 +24,7 @@ from manager.locking import turn
 from manager.observed import Observed
 from manager.plan import Note, Plan
 from manager.problems import EngineError, EngineProblem
+from manager.rollout import Halt
 from manager.spec import ContainerSpec
 
 PASSES = 4
@@ -49,6 +50,7 @@ OnProgress = Callable[[Progress], None]
 class ReconcilesOn(ExecutesOn, BuildsImages, Protocol):
     def observe(self, project: str, names: Collection[str], volumes: Collection[str]) -> Observed: ...
     def remove_network(self, name: str, project: str) -> bool: ...
+    def sweep(self, label: str, dead_maker: str | None = None) -> None: ...
     def remove_volume(self, name: str) -> None: ...
 
 
@@ -65,7 +67,7 @@ class Look:
 class Outcome:
     """`plan` as it was first made; `notes` as they stood at the end; `steps` as they ended.
 
-    `deleted`: the volume that is gone for good; only `remove_client` deletes one.
+    `deleted`: the volume that is gone for good; only `remove_client` deletes one. `halt`: why a roll-out stopped.
     """
 
     plan: Plan
@@ -75,6 +77,7 @@ class Outcome:
     dry_run: bool = False
     confirmed: bool = True
     deleted: str | None = None
+    halt: Halt | None = None
 
     @property
     def errors(self) -> list[EngineError]:
@@ -84,8 +87,8 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """False when a step failed, or a bot cannot be made because something of its name is not ours."""
-        return not self.errors and not any(note.blocking for note in self.notes)
+        """False when a step failed, a roll-out stopped, or something that is not ours has a bot's name."""
+        return not self.errors and self.halt is None and not any(note.blocking for note in self.notes)
 
     @property
     def nothing_to_do(self) -> bool:
@@ -191,6 +194,7 @@ def remove_client(
         if volume in observed.foreign_volumes:
             raise EngineError(EngineProblem.FOREIGN_VOLUME, name=volume, project=fleet.project)
         if any(known.name == volume for known in observed.volumes):
+            tools.sweep(engine, fleet.project, alone=True)
             engine.remove_volume(volume)
             return replace(outcome, deleted=volume)
     return outcome

@@ -208,7 +208,7 @@ class Rollout:
 
     def asks(self, plan: Plan, observed: Observed, desired: Iterable[ContainerSpec]) -> frozenset[str]:
         """The bots whose readings `admit` needs for this plan."""
-        changes = _changes(plan)
+        changes = changes_of(plan)
         wanted = frozenset(self.trials)
         if not changes or not self._is_news(changes):
             return wanted
@@ -223,7 +223,7 @@ class Rollout:
         now: float,
     ) -> tuple[Plan, list[News]]:
         """What of `plan` is done now, and what there is to tell. `readings`: of those that `asks` named."""
-        changes, desired = _changes(plan), tuple(desired)
+        changes, desired = changes_of(plan), tuple(desired)
         news: list[News] = []
         for client in self.trials.keys() - {spec.client_id for spec in desired}:
             del self.trials[client]  # taken out: that ends it
@@ -324,8 +324,8 @@ class Rollout:
         )
 
 
-def _changes(plan: Plan) -> dict[str, Lane]:
-    """By client, in the plan's order."""
+def changes_of(plan: Plan) -> dict[str, Lane]:
+    """The lanes that change a bot, by client, in the plan's order."""
     return {
         client: lane
         for lane in plan.lanes

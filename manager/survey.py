@@ -101,10 +101,11 @@ class Survey:
     def _ask(self, container: ObservedContainer) -> tuple[Mapping[str, Any] | Mute | None, Detail | None]:
         answer: Mapping[str, Any] | Mute | None = None
         if container.state is ContainerState.RUNNING:
-            answer = self._status(container.id)
+            answer = self.status(container.id)
         return answer, None if isinstance(answer, Mapping) else self._inspect(container.id)
 
-    def _status(self, container: str) -> Mapping[str, Any] | Mute | None:
+    def status(self, container: str) -> Mapping[str, Any] | Mute | None:
+        """What the bot in it says, or why it says nothing; None when it is not there any more."""
         if time.monotonic() < self._silent_until.get(container, 0):
             return Mute.LATE
         try:

@@ -4,37 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import click
+
 from manager import reconcile
 from manager.answer import carry_out, confirmed
 from manager.app import App
-from manager.clickwords import clients, command, flag, json_flag
+from manager.clickwords import app_of, clients, command, flag, json_flag, option
 from manager.engine import Engine
 from manager.exits import Exit
 from manager.fleet import Fleet
+from manager.plan import Plan
+from manager.progress import Reporter
+from manager.reconcile import Outcome
+from manager.rollout import Rollout, changes_of
+
+
+def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit() and 0 < int(value) < 10**6):
+        raise click.BadParameter(app_of(ctx).say("usage.not_a_number", text=value, least=1), ctx, param)
+    return int(value)
 
 
 @command("up")
 @clients
+@flag("--canary", help="canary")
+@option("--batch", metavar="N", callback=_size, help="batch")
 @flag("--dry-run", help="dry_run")
 @flag("--yes", "-y", help="yes")
 @json_flag
-def up(app: App, clients: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool) -> Exit:
+def up(  # noqa: PLR0913, PLR0917  its options
+    app: App,
+    clients: tuple[str, ...],
+    canary: bool,
+    batch: int | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> Exit:
     fleet = app.fleet()
     only = app.chosen(clients, fleet.client_ids)
     engine = app.engine()
-    return carry_out(
-        app,
-        fleet,
-        lambda reporter: reconcile.up(
-            fleet,
-            engine,
-            only,
-            dry_run,
-            reporter,
-            confirm=lambda plan: yes or reporter.asking(lambda: confirmed(app, plan)),
-            environ=app.environ,
-        ),
-    )[1]
+    rollout = Rollout(canary=canary, batch=batch) if canary or batch else None
+
+    def act(reporter: Reporter) -> Outcome:
+        def confirm(plan: Plan) -> bool:
+            return yes or reporter.asking(lambda: confirmed(app, plan))
+
+        if rollout is None or dry_run:
+            return reconcile.up(fleet, engine, only, dry_run, reporter, confirm=confirm, environ=app.environ)
+        from manager import rolling  # noqa: PLC0415
+
+        return rolling.up(
+            fleet, engine, rollout, only, reporter, app.say.language, confirm=confirm, environ=app.environ
+        )
+
+    outcome, code = carry_out(app, fleet, act)
+    if rollout and dry_run and changes_of(outcome.plan) and not app.json:
+        for key in (["canary"] if canary else []) + (["batches"] if batch else []):
+            click.echo(app.say(f"rollout.plan_{key}", batch=batch))
+    return code
 
 
 @command("down")
