@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -175,7 +176,15 @@ def test_a_death_during_a_logout_by_our_own_command_leaves_all_of_the_session_or
             volume.pair("beta")
             assert volume.mirrored() == "beta"
 
-    crash_everywhere(tmp_path, everything_a_volume_can_hold, Volume.log_out_by_command, check)
+    full = Volume(tmp_path / "full")
+    everything_a_volume_can_hold(full)
+    full.close()
+
+    def prepare(volume: Volume) -> None:
+        shutil.copytree(full.folder, volume.folder, dirs_exist_ok=True)
+        volume.reopen()
+
+    crash_everywhere(tmp_path, prepare, Volume.log_out_by_command, check)
     assert seen == {"paired", "wanted", "gone"}
 
 
