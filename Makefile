@@ -17,7 +17,7 @@ up: ## the fleet of bots.yaml, and all the set-up it needs
 
 test: ## all tests; sets everything up itself
 	@python3 -m setup venv engine base test-tools bot-image simulator-image
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadgroup
 
 lint: ## ruff, mypy --strict, import rules
 	@python3 -m setup venv
