@@ -8,6 +8,8 @@ unlinked on the phone).
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import parse_qs, urlsplit
@@ -126,10 +128,13 @@ def logout_in(url: str) -> LogoutReason | None:
     query = parse_qs(urlsplit(url).query, keep_blank_values=True)
     if "1" not in query.get("post_logout", ()):
         return None
-    number = query.get("logout_reason", [""])[-1].strip()
-    if not number.lstrip("-").isdigit():
-        return LogoutReason.PHONE
-    return _LOGOUT_REASONS.get(int(number), LogoutReason.OTHER)
+    number = _logout_number(query)
+    return LogoutReason.PHONE if number is None else _LOGOUT_REASONS.get(number, LogoutReason.OTHER)
+
+
+def _logout_number(query: Mapping[str, Sequence[str]]) -> int | None:
+    text = query.get("logout_reason", [""])[-1].strip()
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
 
 
 def believe(shot: Snapshot) -> Belief:
@@ -157,6 +162,7 @@ def evidence_of(shot: Snapshot) -> tuple[str, ...]:
     logout = logout_in(shot.url)
     spoken: list[tuple[str, object]] = [
         ("post_logout", logout),
+        ("logout_reason", _logout_number(parse_qs(urlsplit(shot.url).query)) if logout else None),
         ("socket", shot.socket_state),
         ("synced", shot.has_synced),
         ("stream", shot.stream_mode),

@@ -100,6 +100,8 @@ def test_unpaired_alone_is_believed_with_doubt() -> None:
         ("?post_logout=1&logout_reason=3", LogoutReason.LOCKED),
         ("?post_logout=1&logout_reason=77", LogoutReason.OTHER),
         ("?post_logout=1&logout_reason=-1", LogoutReason.OTHER),
+        ("?post_logout=1&logout_reason=--1", LogoutReason.PHONE),
+        ("?post_logout=1&logout_reason=%C2%B2", LogoutReason.PHONE),
         ("?logout_reason=0&post_logout=1", LogoutReason.STORAGE),
         ("?post_logout=0", None),
         ("?post_logout=", None),
@@ -142,6 +144,11 @@ def test_the_logout_address_and_a_second_signal_are_a_proof(number: str, kind: K
 def test_any_second_signal_makes_the_proof(second: dict[str, object]) -> None:
     assert believe(Snapshot(OUT)).kind is Kind.UNKNOWN
     assert seen(Snapshot(OUT), **second).kind is Kind.UNLINKED
+
+
+def test_the_number_of_a_logout_is_evidence_also_where_its_meaning_is_not_known() -> None:
+    assert seen(ASKING, url=OUT + "&logout_reason=9").evidence[:2] == ("post_logout=other", "logout_reason=9")
+    assert not any("logout_reason" in line for line in seen(ASKING, url=OUT).evidence)
 
 
 def test_a_logout_address_is_no_proof_while_the_keys_stand_in_storage() -> None:
