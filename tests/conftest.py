@@ -6,7 +6,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker speaks to the engine: its tests look at what is on it. Elsewhere a file's tests share their fixtures."""
+    """One worker speaks to the engine, whose tests look at all that is on it. A file's tests share their fixtures."""
     for item in items:
         group = "engine" if item.get_closest_marker("engine") else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
