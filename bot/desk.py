@@ -81,7 +81,7 @@ class Desk:
             self._phone.forget()
             return 0.0
         self._phone.saw(info.paired_at.timestamp() if info.paired_at else None)
-        self._phone.saw(self._runner.shot.phone_seen if self._runner.shot else None)
+        self._phone.saw(self._runner.watcher.shot.phone_seen if self._runner.watcher.shot else None)
         return self._phone.at
 
     def health(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Desk:
             "last_ready_at": rfc3339(info.last_ready_at) if info.last_ready_at else None,
             "connected_since": rfc3339(runner.connected_since) if runner.connected_since else None,
             "browser_version": runner.browser.version if runner.browser else info.browser_version,
-            "page_version": runner.shot.page_version if runner.shot else None,
+            "page_version": runner.watcher.shot.page_version if runner.watcher.shot else None,
             "memory_bytes": self._memory,
             "counters": runner.metrics.counters(),
             "verdict": _ruling(runner.witness.ruling),
@@ -120,7 +120,7 @@ class Desk:
         }
 
     def _signals(self) -> dict[str, Any]:
-        shot, belief = self._runner.shot, self._runner.lifecycle.belief
+        shot, belief = self._runner.watcher.shot, self._runner.lifecycle.belief
         return {
             "post_logout": str(logout_in(shot.url) or "") or None if shot else None,
             "session_keys": shot.session_keys if shot else None,

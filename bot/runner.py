@@ -23,12 +23,12 @@ from bot.driver import Driver
 from bot.events import EventLog
 from bot.generations import Moment
 from bot.keeper import Keeper
-from bot.lifecycle import Lifecycle, Page
+from bot.lifecycle import Lifecycle
 from bot.metrics import BotMetrics
 from bot.session import Session
-from bot.signals import Snapshot, believe
 from bot.text import Catalogue
 from bot.verdict import Ruling
+from bot.watcher import Watcher
 
 _ABANDONABLE = (s.Launch, s.Navigate, s.Reload, s.CheckNetwork, s.RefreshQr, s.Takeover, s.Unlink)
 _SLOW = (
@@ -41,15 +41,6 @@ _SLOW = (
     s.TakeGeneration,
     s.Exit,
 )
-_SETTLED = (
-    State.READY,
-    State.WAITING_FOR_QR_SCAN,
-    State.CONFLICT,
-    State.BANNED,
-    State.OUTDATED,
-    State.PROXY_BLOCKED,
-)
-_BRISK_SECONDS = 0.5
 _CLOSE_SECONDS = 12
 EPISODE_FILE = "episode.json"
 
@@ -63,7 +54,6 @@ class Runner:
         self.settings, self.session, self.log, self.metrics, self.say = settings, session, log, metrics, say
         self.lifecycle = Lifecycle(settings.reconnect, random.random)
         self.browser: Browser | None = None
-        self.shot: Snapshot | None = None
         self.qr_text: str | None = None
         self.qr_number = 0
         self.qr_since: datetime | None = None
@@ -75,8 +65,7 @@ class Runner:
         self._operation_there = asyncio.Event()
         self._current: tuple[s.Effect, asyncio.Task[None]] | None = None
         self._launch = 0  # of the browser we listen to; a higher number silences what older ones still say
-        self._watcher: asyncio.Task[None] | None = None
-        self._look_now = asyncio.Event()
+        self.watcher = Watcher(settings, self.lifecycle, metrics)
         self._closed_cleanly = False
         self.keeper = Keeper(session, log, metrics, say, self.post)
         self.witness = self.keeper.witness
@@ -179,7 +168,7 @@ class Runner:
     def _abandon(self) -> None:
         self._launch += 1
         self._operations = deque(op for op in self._operations if not isinstance(op, _ABANDONABLE))
-        self._stop_watching()
+        self.watcher.stop()
         if self._current is not None and isinstance(self._current[0], _ABANDONABLE):
             self._current[1].cancel()
 
@@ -347,7 +336,7 @@ class Runner:
         await asyncio.to_thread(self.session.browser_starts)
         self.browser = Browser(
             self.settings,
-            on_change=self._look_now.set,
+            on_change=self.watcher.look_now,
             on_crash=lambda: self.post(s.PageCrashed(self.witness.memory_note()), launch),
             on_gone=lambda: self._gone(launch),
             on_storage=lambda dump: self._mirror(launch, dump),
@@ -369,7 +358,7 @@ class Runner:
     async def _go(self, *, reload: bool) -> None:
         """Nobody looks meanwhile: a look at a document that is being left may hang until it times out."""
         browser, launch = self._open_browser(), self._launch
-        self._stop_watching()
+        self.watcher.stop()
         try:
             await (browser.reload() if reload else browser.navigate())
         except NavigationError as error:
@@ -378,38 +367,7 @@ class Runner:
         except ProbeError:
             pass  # slow or hung: what the watcher hears (or doesn't) decides
         self.post(s.Navigated(), launch)
-        self._watcher = asyncio.create_task(self._watch(browser, launch))
-        self._watcher.add_done_callback(lambda task: self._watch_ended(task, launch))
-
-    def _watch_ended(self, task: asyncio.Task[None], launch: int) -> None:
-        """A bot that looks no more is deaf: what nobody foresaw costs a browser, not the bot."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.post(s.BrowserGone(f"watch: {type(error).__name__}"), launch)
-
-    def _stop_watching(self) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
-            self._watcher = None
-
-    async def _watch(self, browser: Browser, launch: int) -> None:
-        """Looks at the page every few seconds, and at once when it says that something changed."""
-        reconnect = self.settings.reconnect
-        while True:
-            self._look_now.clear()
-            try:
-                shot = await browser.snapshot(reconnect.probe_timeout)
-            except ProbeError:
-                if self.lifecycle.page is Page.OPEN:
-                    self.metrics.page_probe_failures.labels(self.settings.client_id).inc()
-                self.post(s.ProbeFailed(), launch)
-            else:
-                self.shot = shot
-                self.metrics.set(self.metrics.signals_missing, len(shot.missing))
-                self.post(s.SnapshotTaken(believe(shot)), launch)
-            settled = self.lifecycle.state in _SETTLED
-            pause = reconnect.probe_interval if settled else min(_BRISK_SECONDS, reconnect.probe_interval)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._look_now.wait(), pause)
+        self.watcher.start(browser, lambda event: self.post(event, launch))
 
     async def _check_network(self) -> None:
         timeout = self.lifecycle.waits.network_check
@@ -423,11 +381,11 @@ class Runner:
         self.post(s.QrRefreshed(ok), launch)
 
     async def _close_browser(self) -> None:
-        self._stop_watching()
+        self.watcher.stop()
         if self.browser is None:
             return
         browser, self.browser = self.browser, None
-        self.shot = None
+        self.watcher.shot = None
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 self._closed_cleanly = bool(await browser.close())
