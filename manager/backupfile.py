@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,8 +21,8 @@ import zstandard
 
 from bot.archive import Damaged
 from bot.text import Catalogue
-from manager.edit import sync_folder
 from manager.streams import IteratorFile
+from manager.wholefile import whole_file
 
 _AGE = b"age-encryption.org/v1\n"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -107,27 +106,14 @@ def write(path: Path, pieces: Iterable[bytes], key: Key, *, force: bool = False)
     """The file's size. What `pieces` raises goes on to the caller, and then nothing is there. Raises BackupError."""
     if path.exists() and not force:
         raise BackupError("exists", file=path)
-    temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
+        with whole_file(path, force=force) as file:
             _lock(_Pieces(_packed(pieces)), file, key)
-            file.flush()
-            os.fsync(file.fileno())
             size = file.tell()
-        if force:
-            temporary.replace(path)
-        else:
-            os.link(temporary, path)  # unlike a rename it never replaces what came there meanwhile
-        sync_folder(path.parent)
     except FileExistsError:
         raise BackupError("exists", file=path) from None
     except OSError as error:
         raise BackupError("not_written", file=path, reason=error.strerror or error) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
     return size
 
 

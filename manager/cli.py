@@ -41,6 +41,8 @@ COMMANDS = {
     "resume": "botsfile",
     "validate": "botsfile",
     "doctor": "doctor",
+    "diagnostics": "diagnostics",
+    "report": "diagnostics",
     "drill": "drill",
     "completion": "completion",
 }

@@ -183,8 +183,9 @@ def usage_problem(error: click.UsageError, say: Catalogue, commands: Collection[
             near = closest(error.command_name, commands)
             return _with_guess(say("usage.no_such_command", name=error.command_name), near, say)
         case click.MissingParameter():
-            hint = error.param.make_metavar(error.ctx) if error.param and error.ctx else error.param_hint
-            return say("usage.missing", name=hint)
+            if isinstance(error.param, click.Argument) and error.ctx:
+                return say("usage.missing", name=error.param.make_metavar(error.ctx))
+            return say("usage.missing", name=_name(error))
         case click.BadParameter():
             return say("usage.bad_value", name=_name(error), detail=error.message)
         case click.BadOptionUsage():

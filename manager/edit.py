@@ -23,6 +23,7 @@ from manager.config import ConfigErrors
 from manager.fleet import Fleet
 from manager.interpolate import Variables
 from manager.text import catalogue
+from manager.wholefile import sync_folder
 from manager.yamlsource import Mapping as YamlMapping
 from manager.yamlsource import Node, Scalar, Sequence
 
@@ -195,14 +196,6 @@ def _write(path: Path, content: bytes) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 # ---- the text

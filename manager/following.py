@@ -30,10 +30,15 @@ class Logs:
         self._finished: set[str] = set()
         self._broken: set[str] = set()
 
-    def past(self, containers: Iterable[ObservedContainer], tail: int | None) -> Iterator[Stamped]:
-        """What there is, oldest first; of each container only its last `tail` lines. Raises EngineError when
-        nothing can be asked of the engine."""
-        yield from heapq.merge(*(self._past(each, tail) for each in containers))
+    def past(
+        self,
+        containers: Iterable[ObservedContainer],
+        tail: int | None,
+        left: Iterable[Iterable[Stamped]] = (),
+    ) -> Iterator[Stamped]:
+        """What there is, oldest first; of each container only its last `tail` lines. `left`: what bots without a
+        container have left behind. Raises EngineError when nothing can be asked of the engine."""
+        yield from heapq.merge(*(self._past(each, tail) for each in containers), *left)
 
     def _past(self, container: ObservedContainer, tail: int | None) -> Iterator[Stamped]:
         try:

@@ -26,6 +26,7 @@ _SPLIT = " | "
 # What would move the cursor, colour the rest of the terminal or turn the text around.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _NANO = 10**9
+_TIME = re.compile(r'\s*\{\s*"time"\s*:\s*"([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,6 +43,19 @@ def stamped(client_id: str, line: str, before: int = 0) -> Stamped:
     time, space, text = line.partition(" ")
     at = nanoseconds(time)
     return Stamped(before, client_id, line) if at is None or not space else Stamped(at, client_id, text)
+
+
+def left_behind(client_id: str, log: bytes) -> list[Stamped]:
+    """The lines of an event log that no engine has stamped, in their order: each at the time that it tells itself, or,
+    where it tells none or an earlier one, at that of the line before."""
+    found: list[Stamped] = []
+    before = 0
+    for line in log.decode(errors="replace").split("\n"):
+        if line.strip():
+            told = _TIME.match(line)
+            before = max(before, (nanoseconds(told[1]) if told else None) or 0)
+            found.append(Stamped(before, client_id, line))
+    return found
 
 
 def nanoseconds(text: str) -> int | None:

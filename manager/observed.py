@@ -92,7 +92,7 @@ class Observed:
     `foreign_names`: container names we would use that belong to somebody else's containers.
     `foreign_volumes`: volume names we would use that carry another project's label, or none.
     `half_made_volumes`: of those, the ones an engine may have left that died while it made them for us.
-    `volume_users`: volumes we would use -> the name of a foreign container that runs on it now.
+    `volume_users`: volumes we would use -> the name of a foreign container that runs on it now and may write to it.
     `network_id`: None while unknown; then a container's own idea of it is not questioned.
     """
 
@@ -134,7 +134,7 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
         foreign_names.update(name for name in _names(raw) if name in names)
         if _state(raw).may_write:
             for mount in raw.get("Mounts") or ():
-                if mount.get("Name") in volume_names:
+                if mount.get("Name") in volume_names and mount.get("RW") is not False:
                     users[mount["Name"]] = next(iter(_names(raw)), str(raw["Id"])[:12])
     mine: list[ObservedVolume] = []
     foreign_volumes: set[str] = set()

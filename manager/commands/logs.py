@@ -9,14 +9,15 @@ import click
 from manager import overview
 from manager.app import App, UserError
 from manager.clickwords import app_of, clients, command, flag, option
+from manager.eventlogs import EventLogs
+from manager.fleet import Fleet
 from manager.following import Logs
-from manager.loglines import Layout, Stamped, printable
+from manager.loglines import Layout, Stamped, left_behind, printable
 from manager.observed import Observed, ObservedContainer
 from manager.pieces import coloured, plain
 from manager.problems import EngineError
 from manager.spec import volume_name
-
-EVENT_LOG = "events/events.jsonl"
+from manager.stories import Aside, tell_unread
 
 
 def _whole(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -41,10 +42,11 @@ def logs(app: App, clients: tuple[str, ...], follow: bool, tail: int | None, raw
     meant = chosen or meant
     found = _containers(observed, chosen)
     absent = meant - {each.client_id for each in found} - (fleet.disabled if chosen is None else frozenset())
-    _tell_absent(app, observed, absent, follow, bool(found))
+    left = _from_volumes(app, fleet, observed, absent & kept, tail)
+    _tell_absent(app, observed, absent - left.keys(), follow, bool(found or left))
     show = _shower(app, raw, several=len(meant) > 1 or (chosen is None and follow), names=meant)
     reader = Logs(engine, lambda client, error: _trouble(app, client, error))
-    for line in reader.past(found, tail):
+    for line in reader.past(found, tail, left.values()):
         show(line)
     if follow:
         for batch in reader.coming(lambda: _containers(engine.observe(fleet.project, (), ()), chosen)):
@@ -66,16 +68,28 @@ def _shower(app: App, raw: bool, *, several: bool, names: frozenset[str]) -> Cal
     return lambda line: click.echo(written(layout.line(line)))
 
 
+def _from_volumes(
+    app: App, fleet: Fleet, observed: Observed, clients: frozenset[str], tail: int | None
+) -> dict[str, list[Stamped]]:
+    """What bots without a container have left behind. Those without a line are left out."""
+    reader = EventLogs(app.engine(), fleet, app.environ, Aside(app.say, fleet.project))
+    found: dict[str, list[Stamped]] = {}
+    for log in reader.read(observed, clients):
+        if log.problem is not None:
+            tell_unread(app, {log.client_id: log.problem})
+        if lines := left_behind(log.client_id, log.lines):
+            volume = volume_name(observed.project, log.client_id)
+            click.echo(app.say("logs.on_volume", client=log.client_id, volume=volume), err=True)
+            found[log.client_id] = lines if tail is None else lines[max(0, len(lines) - tail) :]
+    return found
+
+
 def _tell_absent(app: App, observed: Observed, absent: frozenset[str], follow: bool, others: bool) -> None:
     """Raises UserError when there is nothing to show, and nothing to wait for."""
     kept = {each.client_id for each in observed.volumes}
     lines = [
-        app.say(
-            "logs.on_volume" if client in kept else "logs.never",
-            client=client, volume=volume_name(observed.project, client), path=EVENT_LOG,
-        )
-        for client in sorted(absent)
-    ]  # fmt: skip
+        app.say("logs.empty" if client in kept else "logs.never", client=client) for client in sorted(absent)
+    ]
     if lines and not others and not follow:
         raise UserError("\n".join(lines), app.say("logs.up_fix"))
     for line in lines:

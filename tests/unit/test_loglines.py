@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.contract import EventName, Level
-from manager.loglines import Layout, Stamped, nanoseconds, stamped
+from manager.loglines import Layout, Stamped, left_behind, nanoseconds, stamped
 from manager.pieces import coloured, plain
 from manager.text import catalogue
 
@@ -118,3 +118,19 @@ def test_a_line_without_the_engines_time_belongs_to_the_one_before() -> None:
     assert first == Stamped(1_000_000_000, "a", "Traceback (most recent call last):")
     assert stamped("a", "rest of it", first.at) == Stamped(first.at, "a", "rest of it")
     assert stamped("a", "1970-01-01T00:00:01Z ").text == ""
+
+
+def test_lines_that_no_engine_stamped_stay_in_their_order() -> None:
+    early, late = "2026-05-04T12:00:00.000Z", "2026-05-04T13:00:00.500Z"
+    lines = [
+        f'{{"time": "{late}", "a": 1}}',
+        "no event",
+        f'{{"time": "{early}"}}',
+        '{"time": "?"}',
+        '{"time": "20',
+    ]
+    found = left_behind("a", ("\n".join(lines) + "\n\n").encode())
+    assert [each.text for each in found] == lines
+    assert {each.at for each in found} == {nanoseconds(late)}
+    assert sorted(found, key=lambda each: each.at) == found
+    assert left_behind("a", b"") == []
