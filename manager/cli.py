@@ -40,9 +40,9 @@ COMMANDS = {
     "pause": "botsfile",
     "resume": "botsfile",
     "validate": "botsfile",
-    "doctor": "doctor",
     "diagnostics": "diagnostics",
     "report": "diagnostics",
+    "doctor": "doctor",
     "drill": "drill",
     "completion": "completion",
 }

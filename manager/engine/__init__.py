@@ -37,12 +37,12 @@ class Engine(Networks, Volumes):
                 return None
             raise
 
-    def info(self) -> Json:
     def images_with(self, label: str) -> list[str]:
         """The ids of the images with this label (`key` or `key=value`), the newest first."""
         found: list[Json] = self.ask(lambda api: api.images(filters={"label": label}))
         return [str(each["Id"]) for each in sorted(found, key=lambda each: -int(each.get("Created") or 0))]
 
+    def info(self) -> Json:
         found: Json = self.ask(lambda api: api.info())
         return found
 
