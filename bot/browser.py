@@ -20,7 +20,6 @@ from playwright.async_api import (
     Dialog,
     Page,
     Playwright,
-    ProxySettings,
 )
 from playwright.async_api import Error as PlaywrightError
 
@@ -32,7 +31,6 @@ from bot.driver import Driver
 from bot.driver import stop as stop_driver
 from bot.signals import DomSign, Snapshot, logout_in
 
-_LAUNCH_SECONDS = 60
 _NAVIGATION_SECONDS = 15
 _CLOSE_SECONDS = 5
 _COPY_SECONDS = 2
@@ -122,7 +120,7 @@ class Browser:
             self._playwright = await asyncio.shield(taken)
         try:
             self._context = await self._playwright.chromium.launch_persistent_context(
-                profile, **self._options(executable)
+                profile, **chromium.launch_options(self._settings, executable, self.version)
             )
             self._page = self._context.pages[0] if self._context.pages else await self._context.new_page()
             await self._prepare(restore)
@@ -151,29 +149,6 @@ class Browser:
         for task in self._tasks:
             task.cancel()
         return clean
-
-    def _options(self, executable: Path) -> dict[str, Any]:
-        settings = self._settings
-        args = [*chromium.SWITCHES, *settings.browser.args]
-        if self.version:
-            args.append(f"--user-agent={chromium.user_agent(self.version)}")
-        return {
-            "executable_path": executable,
-            "headless": True,
-            "args": args,
-            "ignore_default_args": ["--enable-automation"],
-            "chromium_sandbox": settings.browser.sandbox,
-            # Playwright's own handlers would kill the browser before it has written its storage.
-            "handle_sigint": False,
-            "handle_sigterm": False,
-            "handle_sighup": False,
-            "locale": settings.locale,
-            "timezone_id": settings.timezone,
-            "proxy": _proxy(settings),
-            "viewport": {"width": 1280, "height": 900},
-            "timeout": _LAUNCH_SECONDS * 1000,
-            "accept_downloads": False,
-        }
 
     async def _prepare(self, restore: Mapping[str, str] | None) -> None:
         assert self._context is not None
@@ -401,22 +376,6 @@ def _end_all(profile: Path) -> None:
     mains = [pid for pid in pids if processes.is_main_browser(pid)]
     if mains or pids:
         processes.end(mains or pids, patience=_KILL_PATIENCE)
-
-
-def _proxy(settings: BotSettings) -> ProxySettings | None:
-    """The credentials' file is read at each launch: changed ones count from the next. Raises BrowserError."""
-    if settings.proxy is None:
-        return None
-    proxy = ProxySettings(server=settings.proxy.server)
-    if settings.proxy.credentials_file is not None:
-        path = Path(settings.proxy.credentials_file)
-        try:
-            known = json.loads(path.read_text())
-            proxy["username"], proxy["password"] = str(known["username"]), str(known["password"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            detail = f"{path}: {type(error).__name__}"
-            raise BrowserError(BrowserProblem.OTHER, executable="", profile="", detail=detail) from None
-    return proxy
 
 
 def _text(value: object) -> str | None:

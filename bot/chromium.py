@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from bot.problem import Problem
 _PLACES = ("/usr/lib/chromium/chromium-headless-shell", "/usr/lib/chromium/chromium")
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _VERSION_SECONDS = 20
+_LAUNCH_SECONDS = 60
 
 # Measured: -43 MiB, -11 MiB; localStorage on disk within 1.1 s instead of up to 55 s.
 SWITCHES = (
@@ -100,6 +102,46 @@ def check_age(executable: Path, version: str | None, written_by: str | None) -> 
         raise BrowserError(
             BrowserProblem.DOWNGRADE, executable=executable, version=version, written_by=written_by
         )
+
+
+def launch_options(settings: BotSettings, executable: Path, version: str | None) -> dict[str, Any]:
+    """Playwright's `launch_persistent_context`, but for the profile. Raises BrowserError."""
+    args = [*SWITCHES, *settings.browser.args]
+    if version:
+        args.append(f"--user-agent={user_agent(version)}")
+    return {
+        "executable_path": executable,
+        "headless": True,
+        "args": args,
+        "ignore_default_args": ["--enable-automation"],
+        "chromium_sandbox": settings.browser.sandbox,
+        # Playwright's own handlers would kill the browser before it has written its storage.
+        "handle_sigint": False,
+        "handle_sigterm": False,
+        "handle_sighup": False,
+        "locale": settings.locale,
+        "timezone_id": settings.timezone,
+        "proxy": _proxy(settings),
+        "viewport": {"width": 1280, "height": 900},
+        "timeout": _LAUNCH_SECONDS * 1000,
+        "accept_downloads": False,
+    }
+
+
+def _proxy(settings: BotSettings) -> dict[str, str] | None:
+    """The credentials' file is read at each launch: changed ones count from the next. Raises BrowserError."""
+    if settings.proxy is None:
+        return None
+    proxy = {"server": settings.proxy.server}
+    if settings.proxy.credentials_file is not None:
+        path = Path(settings.proxy.credentials_file)
+        try:
+            known = json.loads(path.read_text())
+            proxy |= {"username": str(known["username"]), "password": str(known["password"])}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            detail = f"{path}: {type(error).__name__}"
+            raise BrowserError(BrowserProblem.OTHER, executable="", profile="", detail=detail) from None
+    return proxy
 
 
 def user_agent(version: str) -> str:
