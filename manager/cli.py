@@ -25,6 +25,7 @@ COMMANDS = {
     "up": "fleet",
     "down": "fleet",
     "restart": "fleet",
+    "watch": "watch",
     "status": "status",
     "logs": "logs",
     "qr": "qr",

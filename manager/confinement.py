@@ -25,6 +25,7 @@ LOG_MAX_SIZE = "10m"
 LOG_MAX_FILES = "3"
 SECRETS_FOLDER = "secrets"
 
+_LEASE_BYTES = 16 * 1024 * 1024
 _SECOND = 1_000_000_000
 
 # Answers "is the bot's loop alive and does its page answer", never "is it logged in". It imports none of the
@@ -120,6 +121,14 @@ def one_shot_body(image_id: str, command: Sequence[str], memory_bytes: int) -> d
     body |= {"Entrypoint": [], "Cmd": list(command), "Healthcheck": {"Test": ["NONE"]}}
     # Without an init the engine itself says that a command cannot be started, instead of a mere exit code.
     body["HostConfig"] |= {"Mounts": [], "RestartPolicy": {"Name": "no"}, "Init": False}
+    return body
+
+
+def lease_body(image_id: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """A container that ends when the one connection to its input does, and is gone then (`Engine.hold`)."""
+    body = one_shot_body(image_id, ["cat"], _LEASE_BYTES)
+    body |= {"Labels": dict(labels), "AttachStdin": True, "OpenStdin": True, "StdinOnce": True}
+    body["HostConfig"] |= {"AutoRemove": True, "Init": True, "LogConfig": {"Type": "none"}}
     return body
 
 

@@ -11,20 +11,42 @@ from manager.observed import Observed, ObservedVolume
 from manager.plan import Action, ActionKind, Cause
 from manager.problems import EngineError, EngineProblem
 from manager.spec import ContainerSpec
+from manager.watch.holder import LABEL_HOLDER
 from tests.fleets import IMAGE
 from tests.model_engine import GoneError, ModelEngine, RefusedError
 
 _CAUSE = Cause("new")
 
 
+class FakeLease:
+    def __init__(self, name: str, free: Callable[[], object]) -> None:
+        self.container = name
+        self._free = free
+        self._over = threading.Event()
+
+    def wait(self) -> None:
+        self._over.wait()
+
+    def release(self) -> None:
+        self._free()
+        self.end()
+
+    def end(self) -> None:
+        """As when somebody removes the container."""
+        self._over.set()
+
+
 class FakeEngine:
-    """`down`: no call is answered. `before_write` is called, in the thread of the step, before anything changes."""
+    """`down`: no call is answered. `refuse_next`: the next change is refused. `before_write` is called, in the
+    thread of the step, before anything changes."""
 
     def __init__(self, model: ModelEngine) -> None:
         self.model = model
         self.host = f"fake://{uuid.uuid4()}"
-        self.down = False
+        self.down = self.refuse_next = False
         self.before_write: Callable[[ActionKind], None] = lambda kind: None
+        self.leases: dict[str, str] = {}
+        self.lease_status, self.lease_created = "running", "2026-01-01T00:00:00Z"
         self._lock = threading.Lock()
 
     def observe(self, project: str, names: Collection[str], volumes: Collection[str]) -> Observed:
@@ -32,6 +54,10 @@ class FakeEngine:
         self._reach()
         with self._lock:
             return self.model.observe()
+
+    def info(self) -> dict[str, Any]:
+        """A machine that can bear any number of starts."""
+        return {"NCPU": 1000}
 
     def image_id(self, reference: str) -> str | None:
         self._reach()
@@ -64,10 +90,33 @@ class FakeEngine:
         self._perform(ActionKind.START, container)
 
     def stop(self, container: str, grace_seconds: int) -> None:
-        self._perform(ActionKind.STOP, container)
+        if container not in self.leases:
+            self._perform(ActionKind.STOP, container)
 
     def remove(self, container: str) -> None:
-        self._perform(ActionKind.REMOVE, container)
+        if self.leases.pop(container, None) is None:
+            self._perform(ActionKind.REMOVE, container)
+
+    def hold(self, body: dict[str, Any], name: str) -> FakeLease:
+        self._reach()
+        if name in self.leases:
+            raise EngineError(EngineProblem.NAME_TAKEN, name=name)
+        self.leases[name] = body["Labels"][LABEL_HOLDER]
+        self.lease_status = "running"
+        self.last_lease = FakeLease(name, lambda: self.leases.pop(name, None))
+        return self.last_lease
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        self._reach()
+        if container not in self.leases:
+            raise EngineError(EngineProblem.GONE, name=container)
+        labels = {LABEL_HOLDER: self.leases[container]}
+        return {
+            "Id": container,
+            "Created": self.lease_created,
+            "State": {"Status": self.lease_status},
+            "Config": {"Labels": labels},
+        }
 
     def _reach(self) -> None:
         if self.down:
@@ -76,6 +125,9 @@ class FakeEngine:
     def _perform(self, kind: ActionKind, target: str, spec: ContainerSpec | None = None) -> None:
         self._reach()
         self.before_write(kind)
+        if self.refuse_next:
+            self.refuse_next = False
+            raise EngineError(EngineProblem.DISK_FULL, "no space left on device")
         with self._lock:
             try:
                 self.model.perform(Action(kind, spec.client_id if spec else None, target, _CAUSE, spec))

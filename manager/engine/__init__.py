@@ -10,6 +10,7 @@ from collections.abc import Collection
 from bot.contract import LABEL_PROJECT
 from manager import observed
 from manager.engine.connection import Json
+from manager.engine.leases import Leases
 from manager.engine.networks import Networks
 from manager.engine.volumes import Volumes
 from manager.problems import EngineError, EngineProblem
@@ -18,7 +19,7 @@ from manager.spec import network_name
 __all__ = ["Engine"]
 
 
-class Engine(Networks, Volumes):
+class Engine(Networks, Volumes, Leases):
     def observe(self, project: str, names: Collection[str], volumes: Collection[str]) -> observed.Observed:
         """Two list calls; a third for the network only while no running bot proves that it is there."""
         containers: list[Json] = self.ask(lambda api: api.containers(all=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from urllib3 import exceptions as wire
@@ -83,10 +83,17 @@ class Streams(Connection):
         except BROKEN as error:
             raise self.connection_error(error) from error
 
-    def events(self, project: str, since: float | None = None) -> Iterator[Json]:
-        """Container events of one project until the connection ends (EngineError) or the reader leaves."""
-        filters = {"type": "container", "label": f"{LABEL_PROJECT}={project}"}
+    def events(self, project: str, since: float | None = None, kinds: Collection[str] = ()) -> Iterator[Json]:
+        """Container events of one project until the connection ends (EngineError) or the reader leaves.
+
+        When it returns, the engine is listening: nothing that happens from then on is missed. `kinds`: only these
+        (a health check alone makes three others each time).
+        """
+        filters = {"type": ["container"], "label": [f"{LABEL_PROJECT}={project}"], "event": list(kinds)}
         stream = self.ask(lambda api: api.events(since=since, decode=True, filters=filters))
+        return self._read(stream)
+
+    def _read(self, stream: Iterator[Json]) -> Iterator[Json]:
         try:
             yield from stream
         except BROKEN as error:
@@ -105,7 +112,4 @@ class Streams(Connection):
                 **options,
             )
         )
-        try:
-            yield from stream
-        except BROKEN as error:
-            raise self.connection_error(error) from error
+        return self._read(stream)

@@ -1,0 +1,47 @@
+"""`watch`: keeps the engine as bots.yaml says, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+
+import click
+
+from manager.app import App, UserError
+from manager.clickwords import app_of, command, json_flag, option
+from manager.exits import Exit
+from manager.watch.holder import Held
+from manager.watch.loop import Surroundings
+from manager.watch.loop import watch as keep_watch
+from manager.watch.server import PortTaken
+from manager.watch.telling import Teller
+
+DEFAULT_ADDRESS = "127.0.0.1:9465"
+
+
+def _address(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, int]:
+    """`127.0.0.1:9465`, `[::1]:9465`, `manager.lan:9465`."""
+    found = re.fullmatch(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]/]+)):(?P<port>\d{1,5})", value)
+    if found is None or int(found["port"]) > 65535:
+        raise click.BadParameter(app_of(ctx).say("usage.not_an_address", text=value), ctx, param)
+    return found["six"] or found["host"], int(found["port"])
+
+
+@command("watch")
+@option("--listen", metavar="HOST:PORT", default=DEFAULT_ADDRESS, callback=_address, help="listen")
+@json_flag
+def watch(app: App, listen: tuple[str, int], as_json: bool) -> Exit:
+    tell = Teller(app.say, sys.stdout, as_json=app.json, colour=app.terminal)
+    host, port = listen
+    around = Surroundings(app.file, app.engine(), app.environ, app.say, tell, host, port)
+    try:
+        return asyncio.run(keep_watch(around))
+    except PortTaken as error:
+        values = {"address": f"{error.host}:{error.port}", "detail": error.detail}
+        raise UserError(app.say("watch.port_taken", **values), app.say("watch.port_taken_fix")) from error
+    except Held as held:
+        values = {"holder": held.holder, "container": held.container}
+        raise UserError(
+            app.say("watch.held", **values), app.say("watch.held_fix", **values), Exit.HELD
+        ) from held

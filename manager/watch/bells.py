@@ -1,0 +1,93 @@
+"""What wakes the watcher: bots.yaml as it is saved, and the engine's events. Each bell is a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from manager import config
+from manager.configproblems import ConfigErrors
+from manager.engine import Engine
+from manager.fleet import Fleet
+from manager.problems import EngineError
+from manager.watch.core import Event, Rang, Saved
+
+LOOK_SECONDS = 0.3
+_CONNECT_SECONDS, _CONNECT_AT_MOST = 0.5, 10.0
+
+# What changes whether and how a container runs. The three events of every health check are not among them.
+KINDS = ("create", "start", "die", "oom", "destroy", "pause", "unpause", "rename", "health_status")
+
+Ring = Callable[[Event], None]
+
+
+class FileBell:
+    """Rings with what bots.yaml says, at first and each time its content, or that of `.env` beside it, is another.
+
+    It reads the content itself every LOOK_SECONDS: this sees a file that was replaced, edited in place, or lies
+    on a mount that tells of no change (a bind mount, a network's file system) all alike.
+    """
+
+    def __init__(self, file: Path, environ: Mapping[str, str], ring: Ring) -> None:
+        self._file, self._environ, self._ring = file, environ, ring
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="bots.yaml", daemon=True).start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _run(self) -> None:
+        seen: tuple[bytes | str, ...] | None = None
+        while not self._over.is_set():
+            now = (_content(self._file), _content(self._file.parent / ".env"))
+            if now != seen:
+                seen = now
+                self._ring(Saved(self._load()))
+            self._over.wait(LOOK_SECONDS)
+
+    def _load(self) -> Fleet | ConfigErrors:
+        try:
+            return config.load(self._file, self._environ)
+        except ConfigErrors as errors:
+            return errors
+
+
+def _content(path: Path) -> bytes | str:
+    """The bytes, or why there are none."""
+    try:
+        return config.read(path)
+    except ConfigErrors as errors:
+        return str(errors)
+
+
+class EngineBell:
+    """Rings with each event of the project's containers, and when the connection is lost or there again."""
+
+    def __init__(self, engine: Engine, project: str, ring: Ring) -> None:
+        self._engine, self._project, self._ring = engine, project, ring
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="engine events", daemon=True).start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _run(self) -> None:
+        wait = _CONNECT_SECONDS
+        while not self._over.is_set():
+            listening = False
+            with suppress(EngineError):
+                events = self._engine.events(self._project, kinds=KINDS)
+                listening, wait = True, _CONNECT_SECONDS
+                self._ring(Rang(connection=True))
+                for _ in events:
+                    self._ring(Rang())
+            if listening:
+                self._ring(Rang(connection=True))
+            self._over.wait(wait)
+            wait = min(wait * 2, _CONNECT_AT_MOST)
