@@ -10,7 +10,17 @@ if sys.version_info < (3, 11):  # noqa: UP036  the one sentence an older Python 
 
 from collections.abc import Callable
 
-from setup import base_image, bot_image, cleaning, engine, environment, simulator_image, test_tools
+from setup import (
+    base_image,
+    bot_image,
+    cleaning,
+    compose_tool,
+    engine,
+    environment,
+    monitor,
+    simulator_image,
+    test_tools,
+)
 from setup.say import SetupError, say
 
 
@@ -29,19 +39,32 @@ def _simulator() -> None:
     simulator_image.ensure()
 
 
+def _monitor() -> None:
+    engine.ensure()
+    monitor.ensure()
+
+
+def _monitor_images() -> None:
+    engine.ensure()
+    monitor.images()
+
+
 PARTS: dict[str, Callable[[], object]] = {
     "venv": environment.ensure,
     "engine": engine.ensure,
     "base": _base,
     "bot-image": _bot,
     "simulator-image": _simulator,
+    "monitor-images": _monitor_images,
+    "monitor": _monitor,
+    "compose": compose_tool.command,
     "test-tools": test_tools.ensure,
 }
 
 
 def main(names: list[str]) -> int:
     if "all" in names:
-        names = list(PARTS)
+        names = [name for name in PARTS if name != "monitor"]  # which starts something
     if not names or (names != ["clean"] and not PARTS.keys() >= set(names)):
         say("usage", parts=" ".join(PARTS))
         return 2

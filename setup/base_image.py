@@ -1,14 +1,14 @@
 """The base image `oturum-base:bookworm`: Debian pulled from a registry, or built from a package mirror.
 
 As a program (`python3 setup/base_image.py`): progress on standard error; on standard output one JSON line,
-`{"base": …, "buildArgs": {…}}`, what a build on this host must be told. Exit code 1: the last line says why.
+`{"base": …, "buildArgs": {…}}`, what a build on this host must be told. Exit code 1: the last line says why. Where
+OTURUM_BASE names an image, that is the base, and nothing is made.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 import sys
 import tempfile
@@ -17,7 +17,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from setup import certificates, mirrors
+from setup import certificates, mirrors, registry
 from setup.context import archive
 from setup.host import install, is_debian_like, is_root, last_line, os_release, run, turn
 from setup.say import SetupError, say
@@ -25,9 +25,8 @@ from setup.say import SetupError, say
 CODENAME = "bookworm"
 TAG = f"oturum-base:{CODENAME}"
 PUBLIC = f"debian:{CODENAME}-slim"
+VARIABLE = "OTURUM_BASE"
 _RAW = "oturum-base:raw"
-_PULL_ANSWER = 15.0
-_PULL_WHOLE = 600.0
 # Or else Perl comes along, for a program that moves old folders about.
 _MERGED_USR = "/usr/share/mmdebstrap/hooks/maybe-merged-usr"
 _LEFT_OUT = ("doc/*", "man/*", "info/*", "locale/*", "lintian/*")
@@ -35,7 +34,7 @@ _KEPT = "doc/*/copyright"
 
 
 def is_there(tag: str = TAG) -> bool:
-    return run(["docker", "image", "inspect", "--format", "{{.Id}}", tag]).returncode == 0
+    return registry.is_there(tag)
 
 
 def ensure() -> None:
@@ -54,23 +53,12 @@ def ensure() -> None:
 
 
 def _pull() -> bool:
-    """True when a registry had the image. One that is silent is not waited for."""
-    if is_there(PUBLIC):
-        return run(["docker", "tag", PUBLIC, _RAW]).returncode == 0
-    say("base-pulling", image=PUBLIC)
-    with subprocess.Popen(
-        ["docker", "pull", PUBLIC], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout is not None
-        if not select.select([process.stdout], [], [], _PULL_ANSWER)[0]:
-            process.kill()
+    """True when a registry had the image."""
+    if not is_there(PUBLIC):
+        say("base-pulling", image=PUBLIC)
+        if not registry.pull(PUBLIC):
             return False
-        try:
-            process.communicate(timeout=_PULL_WHOLE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return False
-    return process.returncode == 0 and run(["docker", "tag", PUBLIC, _RAW]).returncode == 0
+    return run(["docker", "tag", PUBLIC, _RAW]).returncode == 0
 
 
 def _own_sources() -> str:
@@ -149,6 +137,10 @@ def _dress() -> None:
 
 
 def main() -> int:
+    arguments = mirrors.build_arguments(os.environ)
+    if given := os.environ.get(VARIABLE):
+        print(json.dumps({"base": given, "buildArgs": {**arguments, "BASE": given}}))
+        return 0
     try:
         ensure()
     except SetupError as error:
@@ -156,7 +148,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    print(json.dumps({"base": TAG, "buildArgs": mirrors.build_arguments(os.environ)}))
+    print(json.dumps({"base": TAG, "buildArgs": arguments}))
     return 0
 
 

@@ -16,7 +16,14 @@ _FOLDERS = (
     ".hypothesis",
     ".import_linter_cache",
 )
-_IMAGES = ("oturum-bot", "oturum-simulator", "oturum-base")
+_IMAGES = (
+    "oturum-bot",
+    "oturum-simulator",
+    "oturum-manager",
+    "oturum-prometheus",
+    "oturum-alertmanager",
+    "oturum-base",
+)
 
 
 def clean() -> None:

@@ -1,4 +1,5 @@
-"""Programs that only the tests need: browsers, node with npm, Prometheus and its Alertmanager, a static busybox."""
+"""Programs that only the tests need: browsers, node with npm, Prometheus and its Alertmanager, a static busybox,
+Docker Compose."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from setup import compose_tool
 from setup.host import CACHE, apt, install, last_line, run, turn
 from setup.say import SetupError, say
 
@@ -43,6 +45,7 @@ def ensure() -> None:
     """Raises SetupError with the line to type."""
     if packages := missing():
         install(*packages, why="make test")
+    compose_tool.command()
     for package, programs in _EXTRACTED.items():
         if not _are_there(programs):
             with turn("tools", CACHE):

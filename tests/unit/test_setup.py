@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from setup import certificates, context, engine, environment, host
+from setup import certificates, context, engine, environment, host, monitor
 from setup.say import SetupError, language
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,10 @@ def test_both_languages_say_the_same_things() -> None:
 
 def test_every_text_is_used_and_every_used_text_is_there() -> None:
     code = "".join(path.read_text("utf-8") for path in (ROOT / "setup").glob("*.py"))
-    used = set(re.findall(r'(?:say|SetupError)\(\s*"([a-z-]+)"', code)) | {"engine-start", "engine-install"}
+    used = set(re.findall(r'(?:say\(|SetupError\(|failed=)\s*"([a-z-]+)"', code)) | {
+        "engine-start",
+        "engine-install",
+    }
     assert used == tomllib.loads((LOCALES / "en.toml").read_text("utf-8")).keys()
 
 
@@ -197,3 +200,31 @@ def test_no_address_stands_in_what_images_are_made_of() -> None:
     texts = [(ROOT / name).read_text("utf-8") for name in ("Dockerfile", "setup/base_image.py")]
     texts += [path.read_text("utf-8") for path in (ROOT / "requirements").iterdir()]
     assert not any(re.search(r"https?://", text) for text in texts)
+
+
+def test_what_people_wrote_into_the_stacks_settings_stays(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    monitor.note(file, {"OTURUM_MANAGER_IMAGE": "one:1"})
+    file.write_text(file.read_text() + "OTURUM_GRAFANA_ADDRESS=0.0.0.0:3000\n# a note\n")
+    monitor.note(file, {"OTURUM_MANAGER_IMAGE": "two:2"})
+    assert file.read_text().splitlines() == [
+        "OTURUM_GRAFANA_ADDRESS=0.0.0.0:3000",
+        "# a note",
+        "OTURUM_MANAGER_IMAGE=two:2",
+    ]
+
+
+def test_grafanas_password_is_made_once_and_nobody_elses_to_read(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "grafana_password"
+    assert monitor.password(file)
+    made = file.read_text()
+    assert len(made) > 20
+    assert not monitor.password(file)
+    assert file.read_text() == made
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_stacks_images_are_those_of_its_file() -> None:
+    text = (ROOT / "compose" / "compose.yaml").read_text("utf-8")
+    assert set(monitor.public_images(text)) == {"prometheus", "alertmanager", "grafana"}
+    assert all(re.search(r":v?\d+\.\d+\.\d+$", image) for image in monitor.public_images(text).values())
