@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -32,6 +34,7 @@ from bot.metrics import BotMetrics
 from docs import words
 
 HERE = Path(__file__).parent
+_RULES = HERE.parent / "compose" / "prometheus" / "rules"
 _MADE = "<!-- made by `python -m docs`; change the code or docs/words.py, not this file -->\n"
 
 
@@ -44,7 +47,8 @@ def main() -> int:
 
 def pages() -> dict[str, str]:
     """File name -> what should stand in it."""
-    return {"bot.md": "\n".join(_bot()) + "\n", "metrics.md": "\n".join(_metrics()) + "\n"}
+    made = {"bot.md": _bot(), "metrics.md": _metrics(), "runbooks/README.md": _runbooks()}
+    return {name: "\n".join(lines) + "\n" for name, lines in made.items()}
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
@@ -180,6 +184,30 @@ def _families() -> Iterator[tuple[str, str, str, str]]:
         suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
         labels = "; ".join(f"`{label}`: {', '.join(found)}" for label, found in values.items())
         yield f"`{family.name}{suffix}`", family.type, labels, family.documentation
+
+
+# --- runbooks/README.md ----------------------------------------------------------------------------------
+
+
+def _runbooks() -> Iterator[str]:
+    yield _MADE
+    yield words.RUNBOOKS_INTRO
+    yield from table(("Alert", "Severity", "What it says"), sorted(_alerts(), key=_severity))
+
+
+def _alerts() -> Iterator[tuple[str, str, str]]:
+    for path in sorted(_RULES.glob("*.yml")):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            for rule in group["rules"]:
+                if "alert" in rule:
+                    told = rule["annotations"]
+                    page = Path(told["runbook_url"]).name
+                    says = re.sub(r"{{ \$labels\.(\w+) }}", r"`\1`", told["summary"])
+                    yield f"[{rule['alert']}]({page})", rule["labels"]["severity"], says
+
+
+def _severity(row: tuple[str, str, str]) -> int:
+    return ("critical", "warning", "info").index(row[1])
 
 
 if __name__ == "__main__":

@@ -188,6 +188,13 @@ PROXY_BLOCKED or FAILED; RECONNECTING for long; `whatsapp_bot_signals_missing` a
 its page).
 """
 
+RUNBOOKS_INTRO = """# Runbooks
+
+One for each alert of [compose/prometheus/rules](../../compose/prometheus/rules): what it means, what to look at, what to type.
+`CLIENT` is the alert's label `client_id`, `PROJECT` the `project` of bots.yaml. `python -m manager` is typed in the folder of bots.yaml,
+after `. .venv/bin/activate` in the project's.
+"""
+
 RESTARTS = {
     RestartReason.RECONNECT: "the page stayed away, or never became ready, after a reload",
     RestartReason.PAGE_CRASHED: "the page's renderer died",

@@ -1,0 +1,62 @@
+"""What the runbooks have people type exists: commands and options, and the pages, events and metrics they name."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from bot import VERSION
+from bot.contract import EventName, State
+from bot.metrics import BotMetrics
+from manager.app import App
+from manager.cli import root
+from tests.monitoring.tools import RUNBOOKS
+
+PAGES = sorted(RUNBOOKS.glob("Oturum*.md"))
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Page and the words after `python -m manager`, in blocks and in sentences."""
+    for page in PAGES:
+        for line in re.findall(r"python -m manager ([^`\n#&]+)", page.read_text()):
+            yield page.stem, line.strip()
+
+
+def parse(line: str) -> click.Context:
+    """Raises click's UsageError for what the command line would refuse."""
+    name, *rest = shlex.split(re.sub(r"\bN\b", "2", line))
+    outer = click.Context(root, obj=App.of({}))
+    command = root.get_command(outer, name)
+    if command is None:
+        raise click.UsageError(f"no command {name}")
+    return command.make_context(name, rest, parent=outer)
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(commands())))
+def test_the_manager_takes_it(page: str, line: str) -> None:
+    parse(line)
+
+
+@pytest.mark.parametrize("line", ["log CLIENT", "logs CLIENT --tale 3", "rollback", "status --rows"])
+def test_what_is_wrong_would_have_been_refused(line: str) -> None:
+    with pytest.raises(click.UsageError):
+        parse(line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_it_names_is_there(page: object) -> None:
+    text = next(path.read_text() for path in PAGES if path == page)
+    for link in re.findall(r"]\(([^)]+)\)", text):
+        assert (RUNBOOKS / link).exists(), link
+    events = {name.value for name in EventName} | {state.value for state in State}
+    for name in re.findall(r"`([A-Z]{3,}_[A-Z_]+)`", text):
+        assert name in events or name in ("CONNECTION_ERROR", "PAGE_CRASHED", "BROWSER_LOST", "PAGE_HUNG"), (
+            name
+        )
+    served = {family.name for family in BotMetrics("shop", VERSION).registry.collect()}
+    for name in re.findall(r"\b(whatsapp_bot_[a-z_]+)", text):
+        assert name.removesuffix("_total") in served, name
