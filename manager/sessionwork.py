@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from bot.text import Catalogue
-from manager import image, talk
+from manager import image, talk, tools
 from manager.app import App, UserError
 from manager.exits import Exit
 from manager.image import BotImage
@@ -46,7 +46,7 @@ def at_work(app: App, *, alone: bool = True) -> Iterator[Volumes]:
     with project_turn(fleet, engine, reporter) if alone else nullcontext():
         found = image.ensure(engine, fleet.image, app.environ, reporter)
         volumes = Volumes(engine, fleet, found.id, app.say)
-        volumes.sweep()
+        tools.sweep(engine, fleet.project, alone=alone)
         yield volumes
 
 

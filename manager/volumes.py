@@ -20,12 +20,12 @@ from bot.archive import Damaged, Manifest
 from bot.contract import (
     LABEL_CLIENT_ID,
     LABEL_PROJECT,
-    LABEL_TOOL,
     SESSION_MOUNT,
     STOP_GRACE_SECONDS,
     BotExit,
 )
 from bot.text import Catalogue
+from manager import tools
 from manager.app import UserError
 from manager.confinement import one_shot_body
 from manager.engine import Engine
@@ -49,10 +49,6 @@ class Volumes:
     fleet: Fleet
     image_id: str
     say: Catalogue
-
-    def sweep(self) -> None:
-        """Removes what an interrupted command left: containers, never volumes."""
-        self.engine.sweep(f"{LABEL_TOOL}={self.fleet.project}")
 
     def observe(self, clients: Iterable[str]) -> Observed:
         return self.engine.observe(
@@ -183,7 +179,7 @@ class Volumes:
         project = self.fleet.project
         command = [*_TOOL, *words, "--json", "--language", self.say.language, "--client", client or ""]
         body = one_shot_body(self.image_id, command, _MEMORY)
-        body["Labels"] = {LABEL_TOOL: project}
+        body["Labels"] = dict(tools.labels(project))
         if client:
             labels = {LABEL_PROJECT: project, LABEL_CLIENT_ID: client}
             body["HostConfig"]["Mounts"] = [

@@ -25,6 +25,12 @@ class Containers(Streams):
         found: Json = self.ask(lambda api: api.inspect_container(container), name=container)
         return found
 
+    def cpu_seconds(self, container: str) -> float | None:
+        """CPU time it has used since its start; None of one that does not run. Takes up to a second."""
+        found: Json = self.ask(lambda api: api.stats(container, stream=False, one_shot=True), name=container)
+        used = ((found.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
+        return used / 1e9 if used else None
+
     def create(self, spec: ContainerSpec) -> str:
         """The container's id. Its secrets lie on its volume before it starts, or it is removed again."""
         body = container_body(spec)
@@ -130,11 +136,16 @@ class Containers(Streams):
     def _end_of(self, container: str) -> int:
         return int(self.ask(lambda api: api.wait(container, timeout=READ_SECONDS))["StatusCode"])
 
-    def sweep(self, label: str) -> None:
-        """Removes containers with this label (`key=value`) that have run, or never will: what killed managers left."""
+    def sweep(self, label: str, dead_maker: str | None = None) -> None:
+        """Removes containers with this label (`key=value`) that have run, or never will: what killed managers left.
+
+        `dead_maker`: a label of those that were made by somebody who does not live any more.
+        """
+        maker, _, who = (dead_maker or "").partition("=")
         left = self.ask(lambda api: api.containers(all=True, filters={"label": [label]}))
         for each in left:
-            forgotten = each["State"] == "created" and time.time() - each["Created"] > _SILENT_SECONDS
-            if forgotten or each["State"] in ("exited", "dead"):
+            old = time.time() - each["Created"] > _SILENT_SECONDS
+            fed_by_nobody = old or bool(who and each["Labels"].get(maker) == who)
+            if (each["State"] == "created" and fed_by_nobody) or each["State"] in ("exited", "dead"):
                 with suppress(EngineError):
                     self.remove(each["Id"])
