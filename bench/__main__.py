@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import bots, files, trivial
+from bench import bots, diagnostics, files, syncs, trivial
 from bench.figures import Figure, table
 from manager.engine import Engine
 
@@ -19,6 +19,8 @@ PARTS: dict[str, Callable[[Engine, int], list[Figure]]] = {
     "planning": files.planning,
     "size": bots.size,
     "bots": bots.bots,
+    "syncs": syncs.syncs,
+    "diagnostics": diagnostics.summary,
 }
 
 
