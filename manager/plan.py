@@ -171,9 +171,12 @@ def plan_down(observed: Observed, only: frozenset[str] | None = None) -> Plan:
 
 
 def plan_restart(
-    observed: Observed, only: frozenset[str] | None = None, disabled: frozenset[str] = frozenset()
+    observed: Observed,
+    only: frozenset[str] | None = None,
+    disabled: frozenset[str] = frozenset(),
+    cause: str = "restart",
 ) -> Plan:
-    """Every container (or those of `only`) stopped and started again as it is.
+    """Every container (or those of `only`) stopped and started again as it is. `cause`: a key of `Cause`.
 
     What changed in bots.yaml is `up`'s business, and so is a bot without a container.
     """
@@ -191,9 +194,9 @@ def plan_restart(
         ):
             notes.append(obstacle)
         else:
-            cause = Cause("restart")
-            lane = [_step(ActionKind.STOP, each, cause) for each in group if each.state.may_write]
-            lanes.append((*lane, _step(ActionKind.START, keep, cause)))
+            why = Cause(cause)
+            lane = [_step(ActionKind.STOP, each, why) for each in group if each.state.may_write]
+            lanes.append((*lane, _step(ActionKind.START, keep, why)))
     return Plan(lanes=tuple(lanes), notes=tuple(notes))
 
 

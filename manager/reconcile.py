@@ -151,22 +151,30 @@ def down(
         return outcome
 
 
-def restart(
+def restart(  # noqa: PLR0913
     fleet: Fleet,
     engine: ReconcilesOn,
     only: frozenset[str] | None = None,
     dry_run: bool = False,
     on_progress: OnProgress = ignore,
+    *,
+    cause: str = "restart",
+    admit: Callable[[Plan], Plan] = lambda plan: plan,
+    stopping: threading.Event | None = None,
 ) -> Outcome:
-    """Stops every bot (or `only` these), sees it stopped, starts it: no new container, no new image."""
+    """Stops every bot (or `only` these), sees it stopped, starts it: no new container, no new image.
+
+    `cause`: why, a key of `plan.Cause`. `admit` and `stopping`: as of `up`.
+    """
 
     def look() -> Plan:
-        return planning.plan_restart(_observe(fleet, engine), only=only, disabled=fleet.disabled)
+        observed = _observe(fleet, engine)
+        return admit(planning.plan_restart(observed, only=only, disabled=fleet.disabled, cause=cause))
 
     if dry_run:
         return _dry(look)
-    with project_turn(fleet, engine, on_progress):
-        return _carry_out(look, fleet, engine, on_progress, passes=1)
+    with project_turn(fleet, engine, on_progress, stopping):
+        return _carry_out(look, fleet, engine, on_progress, passes=1, stopping=stopping)
 
 
 def remove_client(
