@@ -16,8 +16,8 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from bot.contract import LABEL_CLIENT_ID, LABEL_PROJECT, LABEL_TOOL, LABEL_VERSION
-from manager import collector, image
+from bot.contract import LABEL_CLIENT_ID, LABEL_PROJECT, LABEL_VERSION
+from manager import collector, image, tools
 from manager.confinement import one_shot_body
 from manager.engine import Engine
 from manager.fleet import Fleet
@@ -57,7 +57,7 @@ class EventLogs:
         volumes = {each.client_id: each.name for each in observed.volumes if each.client_id in wanted}
         if not volumes:
             return
-        self.engine.sweep(f"{LABEL_TOOL}={project}")
+        tools.sweep(self.engine, project, alone=False)
         body = _body(project, self._image(observed), volumes)
         with self.engine.one_shot(body, f"{project}-volume-logs-{secrets.token_hex(4)}") as running:
             yield from _ahead(_logs(running, tuple(volumes)))
@@ -78,7 +78,7 @@ def _body(project: str, image_id: str, volumes: Mapping[str, str]) -> dict[str, 
     program = Path(collector.__file__).read_text(encoding="utf-8")
     command = ["python", "-I", "-S", "-c", program, collector.FOLDER]
     body = one_shot_body(image_id, command, _MEMORY)
-    body["Labels"] = {LABEL_TOOL: project}
+    body["Labels"] = dict(tools.labels(project))
     body["HostConfig"]["Mounts"] = [
         {
             "Type": "volume",

@@ -4,6 +4,7 @@ somebody does not rely on the version of the bot that wrote the line."""
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from bot.contract import mask_phone
 
@@ -24,6 +25,7 @@ def discreet(text: str, most: int = 600) -> str:
     return _PHONE.sub(lambda found: mask_phone(found[1]), _CREDENTIALS.sub("***@", plain))
 
 
+@lru_cache(1024)
 def name(text: str) -> str:
     """The same for what should be a short word, as of an event, a state or a reason."""
     return text if text.isidentifier() and len(text) <= _NAME else discreet(text, _NAME)

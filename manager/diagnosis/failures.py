@@ -9,14 +9,14 @@ from manager.diagnosis.discreet import discreet, name
 from manager.diagnosis.event import Event
 from manager.diagnosis.story import Failure
 
-_FAILING = (Level.WARNING.value, Level.ERROR.value)
+FAILING = (Level.WARNING.value, Level.ERROR.value)
 # Warnings that tell how a bot was set up, or what a person does.
 _NO_FAILURE = frozenset({EventName.STARTUP.value, EventName.WHATSAPP_PAIRING_CODE.value})
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
 def is_failure(event: Event) -> bool:
-    return event.level in _FAILING and event.event not in _NO_FAILURE
+    return event.level in FAILING and event.event not in _NO_FAILURE
 
 
 class _Kind:

@@ -16,7 +16,7 @@ from bot.contract import EventName, Level, QrCause, ReconnectHow, State
 from manager.diagnosis.discreet import discreet, name
 from manager.diagnosis.episodes import Episodes
 from manager.diagnosis.event import Event, read
-from manager.diagnosis.failures import Failures, is_failure
+from manager.diagnosis.failures import FAILING, Failures, is_failure
 from manager.diagnosis.story import (
     Beyond,
     Kept,
@@ -123,7 +123,7 @@ class _Teller:
             self._at = at
             if inside:
                 counts.events += 1
-                if is_failure(event):
+                if event.level in FAILING and is_failure(event):
                     fail(event, at)
 
     # ---- states
@@ -175,7 +175,8 @@ class _Teller:
             elif before != self._state:
                 self._lapse(at, Beyond.UNKNOWN)
         self._alive = True
-        self._enter(name(event.to), at)
+        self._close(at)
+        self._state, self._began = name(event.to), at
 
     def _browser(self, event: Event, _: float) -> None:
         """A process that found no browser, or its port taken, ends by itself and has said why."""
