@@ -101,7 +101,7 @@ def test_every_disconnect_has_a_hint_of_its_own(reason: DisconnectReason) -> Non
     assert words.hint(failure(reason.value), "a", SAY) != other or reason is DisconnectReason.CONNECTION_ERROR
 
 
-@pytest.mark.parametrize("how", set(ReconnectHow) - {ReconnectHow.RESTART})
+@pytest.mark.parametrize("how", sorted(set(ReconnectHow) - {ReconnectHow.RESTART}))
 def test_every_way_back_has_a_hint_of_its_own(how: ReconnectHow) -> None:
     assert "python -m manager logs" not in words.hint(failure("BOT_RECONNECT", how.value), "a", SAY)
 
