@@ -74,13 +74,13 @@ def _table(app: App, told: Sequence[Story], clock: Clock) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for key, head in zip(tables.HEADS, tables.heads(app.say), strict=True):
-        table.add_column(head, overflow="fold", no_wrap=key in ("since", "up", "ready"), justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for head in tables.heads(app.say):
+        table.add_column(head, overflow="fold")
     for story in told:
         name, state, *rest = tables.cells(story, clock, app.say)
         styled = Text(state, style=tables.state_style(story.state))
-        table.add_row(Text(name, style="bold"), styled, *map(Text, rest))
+        table.add_row(Text(name, style="bold"), styled, *(Text(each.replace(", ", "\n")) for each in rest))
     Console(highlight=False).print(table)
 
 

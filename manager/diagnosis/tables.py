@@ -47,8 +47,10 @@ def cells(story: Story, clock: Clock, say: Catalogue) -> list[str]:
         counted(story.disconnects) or _NONE,
         ", ".join(f"{how} {_way(way, say)}" for how, way in story.reconnects.items()) or _NONE,
         counted(story.qr_by_cause) or _NONE,
-        _NONE if story.written is None else clock.time(story.written),
-        _NONE if kept is None else f"{'?' if kept.number is None else kept.number}, {clock.time(kept.at)}",
+        _NONE if story.written is None else clock.ago(story.written, say),
+        _NONE
+        if kept is None
+        else f"{'?' if kept.number is None else kept.number} ({clock.ago(kept.at, say)})",
     ]
 
 
