@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from operator import methodcaller
 
 from bot.contract import LABEL_PROJECT
@@ -58,8 +59,19 @@ class Networks(Containers):
             call = methodcaller("disconnect_container_from_network", container, network)
             self.ask(call, name=container)
 
-    def join_network(self, network: str, container: str) -> None:
-        """Puts it back; nothing happens when it is on it already."""
+    def join_network(self, network: str, container: str, aliases: Sequence[str] = ()) -> None:
+        """Puts it back, under these further names; nothing happens when it is on it already."""
         if network not in self.inspect(container)["NetworkSettings"]["Networks"]:
-            call = methodcaller("connect_container_to_network", container, network)
+            call = methodcaller("connect_container_to_network", container, network, aliases=list(aliases))
             self.ask(call, name=container)
+
+    def join_labelled(self, network: str, label: str) -> None:
+        """Puts every running container with this label (`key` or `key=value`) on a network that is there."""
+        for container in self.ask(lambda api: api.containers(filters={"label": label})):
+            if network not in container["NetworkSettings"]["Networks"]:
+                try:
+                    self.join_network(network, container["Id"])
+                except EngineError as error:
+                    # It, or the network, went away just now; or another watcher was faster.
+                    if error.problem is not EngineProblem.GONE and "already exists" not in error.detail:
+                        raise
