@@ -111,6 +111,7 @@ class Desk:
             "browser_version": runner.browser.version if runner.browser else info.browser_version,
             "page_version": runner.watcher.shot.page_version if runner.watcher.shot else None,
             "memory_bytes": self._memory,
+            "storage": runner.keeper.storage,
             "counters": runner.metrics.counters(),
             "verdict": _ruling(runner.witness.ruling),
             "signals": self._signals(),

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from enum import StrEnum
 
 from bot import stimuli as s
 from bot.contract import EventName, Level
@@ -44,7 +45,7 @@ class Keeper:
         self.witness = Witness(session)
         self._told: dict[str, float] = {}
         self._looking = asyncio.Lock()
-        self._storage: tuple[object, float] = None, 0.0
+        self._storage: tuple[StrEnum | None, float] = None, 0.0
         self._wanted_elsewhere = threading.Event()
         self._asking: list[asyncio.Future[GenerationResult]] = []
 
@@ -122,6 +123,11 @@ class Keeper:
             self._post(s.Restored(s.Restore(result.outcome.value.lower()), result.number))
 
     # --- the volume ---------------------------------------------------------------------------------------
+
+    @property
+    def storage(self) -> str | None:
+        """What the last look at the volume found, as a `SessionProblem`."""
+        return self._storage[0].value if self._storage[0] else None
 
     async def watch(self, pause: float) -> None:
         """Looks at the volume every `pause` seconds, without end."""

@@ -94,7 +94,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One bot. None is what nobody knows. `in_file`: bots.yaml names it."""
+    """One bot. None is what nobody knows. `in_file`: bots.yaml names it. `storage`: what is wrong with its volume."""
 
     client_id: str
     place: Place
@@ -108,6 +108,7 @@ class Row:
     reconnects: int | None = None
     qr_requests: int | None = None
     memory_bytes: int | None = None
+    storage: str | None = None
     uptime_seconds: float | None = None
     container: str | None = None
     exit_code: int | None = None
@@ -171,6 +172,7 @@ def _answered(known: Row, answer: Json) -> Row:
     session = answer.get("session_present")
     phone = answer.get("phone")
     uptime = answer.get("uptime_seconds")
+    storage = answer.get("storage")
     return replace(
         known,
         state=str(answer.get("state", "?")),
@@ -181,6 +183,7 @@ def _answered(known: Row, answer: Json) -> Row:
         reconnects=_total(counters.get("reconnects")),
         qr_requests=_total(counters.get("qr_requests")),
         memory_bytes=_whole(answer.get("memory_bytes")),
+        storage=storage if isinstance(storage, str) else None,
         uptime_seconds=float(uptime) if isinstance(uptime, int | float) else None,
     )
 
@@ -260,8 +263,9 @@ def _advice_of_state(row: Row, now: datetime) -> tuple[Weight, Advice | None]:
     if state in _STATES:
         key, words = _STATES[state]
         return Weight.ACT, Advice(key, _manager(words.format(client=row.client_id)) if words else None)
-    if row.health == "unhealthy":
-        return Weight.ACT, Advice("unhealthy", _manager(f"logs {row.client_id}"))
+    wrong = "storage" if row.storage is not None else "unhealthy" if row.health == "unhealthy" else ""
+    if wrong:
+        return Weight.ACT, Advice(wrong, _manager(f"logs {row.client_id}"))
     if state is State.READY:
         return Weight.GOOD, None
     long = row.since is not None and (now - row.since).total_seconds() > PATIENCE_SECONDS

@@ -74,6 +74,7 @@ async def test_a_bot_without_a_session_waits_for_room_too(disk: Path, robot: Mak
     refused = await bot.event("BOT_INIT", where=lambda line: line["level"] == "error")
     assert "16 MiB needed" in refused["problem"]
     assert "df -h" in refused["fix"]
+    assert (await bot.status())["storage"] == "no_space"
     filler.unlink()
     await bot.event("WHATSAPP_QR", within=60)
 

@@ -65,6 +65,15 @@ def test_a_bot_that_answers() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("state", ["READY", "STARTING"])
+def test_a_volume_that_is_not_as_it_should_be_is_advised_on(state: str) -> None:
+    row = one(container("a"), status(state, minutes=1, storage="no_space"))
+    assert (row.storage, row.weight) == ("no_space", Weight.ACT)
+    assert row.advice is not None
+    assert row.advice.command == "python -m manager logs a"
+    assert one(container("a"), status(state, minutes=1, storage=None)).weight is not Weight.ACT
+
+
 @pytest.mark.parametrize("state", list(State), ids=str)
 def test_every_state_that_asks_for_a_person_says_what_to_do(state: State) -> None:
     row = one(container("a"), status(state.value, minutes=1))
