@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from bot.contract import STOP_GRACE_SECONDS
-from manager.plan import Action, ActionKind, Plan
+from manager.admission import Hold
+from manager.plan import Action, ActionKind, Lane, Plan
+from manager.pressure import Gate, Measures
 from manager.problems import EngineError, EngineProblem
 from manager.spec import ContainerSpec
 
@@ -28,19 +30,23 @@ class StepState(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     LOST_RACE = "lost-race"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How one action goes. `seconds` since it started; `error` only when it failed or lost a race."""
+    """How one action goes. `seconds` since it started; `error` only when it failed or lost a race; `hold` only while it
+    has to wait for its start.
+    """
 
     action: Action
     state: StepState
     seconds: float = 0.0
     error: EngineError | None = None
+    hold: Hold | None = None
 
 
-class ExecutesOn(Protocol):
+class ExecutesOn(Measures, Protocol):
     """What of the engine a plan needs: no call here removes a volume."""
 
     def create_network(self, name: str, project: str) -> None: ...
@@ -60,10 +66,14 @@ def execute(
 ) -> list[Step]:
     """The finished steps (done, failed, skipped), lane by lane. `on_progress` calls never overlap.
 
+    Starts are staggered: each waits until the machine can bear one more (`pressure.Gate`), and what runs goes on
+    running until then.
+
     An interrupt (Ctrl-C) lets running steps finish, begins no other, and is raised then. `stopping`, once set, does
     the same without raising anything.
     """
-    run = _Run(engine, project, on_progress, stopping or threading.Event())
+    gate = Gate(engine, sum(_start_of(lane) is not None for lane in plan.lanes))
+    run = _Run(engine, project, on_progress, stopping or threading.Event(), gate)
     steps = run.lane(plan.shared)
     if any(step.state is not StepState.DONE for step in steps):
         return steps + [run.skip(action) for lane in plan.lanes for action in lane]
@@ -87,20 +97,38 @@ class _Run:
         project: str,
         on_progress: Callable[[Step], None],
         stopping: threading.Event,
+        gate: Gate,
     ) -> None:
         self._engine = engine
         self._project = project
         self._on_progress = on_progress
         self._telling = threading.Lock()
         self.stopping = stopping
+        self._gate = gate
 
-    def lane(self, actions: Iterable[Action]) -> list[Step]:
+    def lane(self, actions: Lane) -> list[Step]:
         steps: list[Step] = []
+        start = _start_of(actions)
+        stops = any(action.kind is ActionKind.STOP for action in actions)
+        held = actions[0] if stops and start else start
         going = True
-        for action in actions:
-            steps.append(self._step(action) if going and not self.stopping.is_set() else self.skip(action))
-            going = steps[-1].state is StepState.DONE
+        try:
+            for action in actions:
+                going = (
+                    going and (action is not held or self._admitted(action)) and not self.stopping.is_set()
+                )
+                steps.append(self._step(action) if going else self.skip(action))
+                going = steps[-1].state is StepState.DONE
+        finally:
+            if start is not None and not (steps and steps[-1].state is StepState.DONE):
+                self._gate.left(_key(start))
         return steps
+
+    def _admitted(self, action: Action) -> bool:
+        def telling(hold: Hold) -> None:
+            self._tell(Step(action, StepState.HELD, hold=hold))
+
+        return self._gate.enter(_key(action), self.stopping, telling)
 
     def skip(self, action: Action) -> Step:
         return self._tell(Step(action, StepState.SKIPPED))
@@ -133,6 +161,7 @@ class _Run:
                 self._engine.create(spec)
             case ActionKind.START:
                 self._engine.start(action.target)
+                self._gate.started(_key(action), action.target)
             case ActionKind.STOP:
                 grace = spec.stop_grace_seconds if spec else STOP_GRACE_SECONDS
                 self._unless_gone(lambda: self._engine.stop(action.target, grace))
@@ -147,6 +176,14 @@ class _Run:
         except EngineError as error:
             if error.problem is not EngineProblem.GONE:
                 raise
+
+
+def _start_of(lane: Lane) -> Action | None:
+    return next((action for action in lane if action.kind is ActionKind.START), None)
+
+
+def _key(action: Action) -> str:
+    return action.client_id or action.target
 
 
 def _name_for_people(action: Action) -> str:

@@ -15,6 +15,7 @@ import click
 
 from bot.contract import Level
 from bot.text import Catalogue
+from manager.admission import Hold
 from manager.execute import Step, StepState
 from manager.image import ImageProgress
 from manager.plan import Action
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {StepState.FAILED: "red", StepState.SKIPPED: "yellow", StepState.LOST_RACE: "yellow"}
 _NEWS_COLOURS = {Level.ERROR: "red", Level.INFO: "cyan"}
+_HELD_COLOURS = {Hold.OTHERS: "cyan", Hold.MEMORY: "yellow"}
 _MARKS = {"red": "✗ ", "yellow": "! ", "cyan": "› "}
 _SHOWN = 12
 _IMAGE = "image"
@@ -73,6 +75,7 @@ class Plain:
         # What is done, and since when; a step's key names bot and kind.
         self._under_way: dict[str, tuple[str, float]] = {}
         self._interrupted = False
+        self._holds: set[Hold] = set()
 
     def __call__(self, progress: Progress | News) -> None:
         match progress:
@@ -93,10 +96,19 @@ class Plain:
         if step.state is StepState.STARTED:
             self._under_way[key] = (self.doing(step.action), time.monotonic())
             return
+        if step.state is StepState.HELD:
+            self._tell_hold(step)
+            return
         self._under_way.pop(key, None)
         # After Ctrl-C all that has not begun is left out, and nobody wants to read that line by line.
         if not (self._interrupted and step.state is StepState.SKIPPED):
             self.line(self.finished(step), _COLOURS.get(step.state))
+
+    def _tell_hold(self, step: Step) -> None:
+        """Said once of each reason: after that it is seen in the steps' own times."""
+        if step.hold and step.hold not in self._holds:
+            self._holds.add(step.hold)
+            self.line(self._say(f"execute.held_{step.hold.value}"), _HELD_COLOURS[step.hold])
 
     def asking(self, question: Callable[[], bool]) -> bool:
         return question()

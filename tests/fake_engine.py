@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from manager.observed import Observed, ObservedVolume
 from manager.plan import Action, ActionKind, Cause
 from manager.problems import EngineError, EngineProblem
 from manager.spec import ContainerSpec
+from manager.streams import ExecResult
 from manager.watch.holder import LABEL_HOLDER
 from tests.fleets import IMAGE
 from tests.model_engine import GoneError, ModelEngine, RefusedError
 
 _CAUSE = Cause("new")
+
+
+READY = {"state": "READY", "permanent": False, "user_action": "none", "session_present": True}
 
 
 class FakeLease:
@@ -37,14 +42,16 @@ class FakeLease:
 
 
 class FakeEngine:
-    """`down`: no call is answered. `refuse_next`: the next change is refused. `before_write` is called, in the
-    thread of the step, before anything changes."""
+    """`down`: no call is answered. `statuses`: what a bot answers; None: it is silent; others are READY. `refuse_next`:
+    the next change is refused. `before_write` is called, in the thread of the step, before anything changes."""
 
     def __init__(self, model: ModelEngine) -> None:
         self.model = model
         self.host = f"fake://{uuid.uuid4()}"
         self.down = self.refuse_next = False
         self.before_write: Callable[[ActionKind], None] = lambda kind: None
+        self.statuses: dict[str, dict[str, Any] | None] = {}
+        self.joined: list[tuple[str, str]] = []
         self.leases: dict[str, str] = {}
         self.lease_status, self.lease_created = "running", "2026-01-01T00:00:00Z"
         self._lock = threading.Lock()
@@ -86,6 +93,25 @@ class FakeEngine:
         self._perform(ActionKind.CREATE, spec.name, spec)
         return spec.name
 
+    def sweep(self, label: str, dead_maker: str | None = None) -> None:
+        raise AssertionError("no pass of `up` sweeps")
+
+    def join_labelled(self, network: str, label: str) -> None:
+        self._reach()
+        assert self.model.network is not None
+        self.joined.append((network, label))
+
+    def exec(
+        self, container: str, argv: list[str], timeout: float, environ: Mapping[str, str] | None = None
+    ) -> ExecResult:
+        self._reach()
+        with self._lock:
+            client = self.model.containers[container].client_id
+        status = self.statuses.get(client, READY)
+        if status is None:
+            raise EngineError(EngineProblem.SLOW_EXEC, name=container, seconds=timeout)
+        return ExecResult(0, json.dumps(status), "")
+
     def start(self, container: str) -> None:
         self._perform(ActionKind.START, container)
 
@@ -108,6 +134,11 @@ class FakeEngine:
 
     def inspect(self, container: str) -> dict[str, Any]:
         self._reach()
+        with self._lock:
+            known = self.model.containers.get(container)
+        if known is not None:
+            state = {"Status": known.state.value, "StartedAt": known.started_at, "Pid": 0}
+            return {"Id": known.id, "State": state, "RestartCount": known.restart_count}
         if container not in self.leases:
             raise EngineError(EngineProblem.GONE, name=container)
         labels = {LABEL_HOLDER: self.leases[container]}
