@@ -28,11 +28,14 @@ SECRETS_FOLDER = "secrets"
 _LEASE_BYTES = 16 * 1024 * 1024
 _SECOND = 1_000_000_000
 
-# Answers "is the bot's loop alive and does its page answer", never "is it logged in". It imports none of the
-# bot's code: it runs every 30 s in every container, and a bare interpreter costs a tenth of a full one.
+# Answers "is the bot's loop alive and does its page answer", never "is it logged in". It runs every 30 s in every
+# container: a bare interpreter that reads no more than `socket` costs 0.01 s of a core, with urllib 0.06 s.
 _HEALTH_CHECK = (
-    "import sys,urllib.request as r\n"
-    f"try: sys.exit(r.urlopen('http://127.0.0.1:{CONTAINER_HTTP_PORT}/healthz',timeout=8).status!=200)\n"
+    "import socket,sys\n"
+    "try:\n"
+    f" bot=socket.create_connection(('127.0.0.1',{CONTAINER_HTTP_PORT}),8)\n"
+    " bot.sendall(b'GET /healthz HTTP/1.0\\r\\n\\r\\n')\n"
+    " sys.exit(bot.makefile('rb').readline().split()[1:2]!=[b'200'])\n"
     "except OSError: sys.exit(1)\n"
 )
 
