@@ -5,6 +5,7 @@ Each check returns the value or raises PydanticCustomError, whose type is a key 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import unicodedata
 from difflib import get_close_matches
@@ -21,6 +22,16 @@ from manager.fleet import Proxy
 LEAST_MEMORY = 128 * 1024 * 1024
 MOST_MEMORY = 1024**4
 LONGEST_NAME = 80
+
+# Chromium's content/public/common/content_switches and sandbox/policy/switches.
+_UNSANDBOXING = frozenset(
+    {
+        "no-sandbox", "no-zygote-sandbox", "disable-setuid-sandbox", "disable-namespace-sandbox",
+        "disable-seccomp-filter-sandbox", "disable-gpu-sandbox", "allow-sandbox-debugging", "single-process",
+    }
+)  # fmt: skip
+_TAKEN = frozenset({"user-data-dir", "profile-directory", "remote-debugging-port", "remote-debugging-pipe"})
+_LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
@@ -68,6 +79,8 @@ def url(text: str) -> str:
     parts = _split(text)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or _has_space(text):
         raise _wrong("url")
+    if not _port_is_right(parts):
+        raise _wrong("url")
     if parts.username is not None:
         raise _wrong("url_credentials")
     return text
@@ -103,25 +116,21 @@ def proxy(value: object) -> Proxy | None:
     if not isinstance(value, str):
         raise PydanticCustomError("string_type", "text expected")
     parts = _split(value)
-    if (
-        parts is None
-        or parts.scheme not in ("http", "https", "socks5")
-        or not parts.hostname
-        or _has_space(value)
-    ):
+    if parts is None or parts.scheme not in ("http", "https", "socks5") or _has_space(value):
         raise _wrong("proxy")
-    try:
-        port = parts.port
-    except ValueError:
-        raise _wrong("proxy_port") from None
+    name = parts.hostname or ""
+    if not _is_host(name):
+        raise _wrong("proxy")
+    if not _port_is_right(parts):
+        raise _wrong("proxy_port")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise _wrong("proxy_path")
     if parts.username is not None and parts.scheme == "socks5":
         raise _wrong("proxy_socks_credentials")
     if parts.username == "":
         raise _wrong("proxy")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    server = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+    host = f"[{name}]" if ":" in name else name
+    server = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port is not None else "")
     if parts.username is None:
         return Proxy(server)
     return Proxy(server, unquote(parts.username), unquote(parts.password or ""))
@@ -130,18 +139,14 @@ def proxy(value: object) -> Proxy | None:
 def browser_args(args: tuple[str, ...]) -> tuple[str, ...]:
     """Switches only, and none that takes away the session's folder or, unseen, the sandbox."""
     for each in args:
-        name = each.split("=", 1)[0]
-        if not re.fullmatch(r"--?[A-Za-z0-9][A-Za-z0-9-]*", name):
+        written = each.split("=", 1)[0]
+        found = re.fullmatch(r"--?([A-Za-z0-9][A-Za-z0-9-]*)", written)  # to Chromium `-x` is `--x`
+        if found is None:
             raise _wrong("browser_arg", text=each)
-        if name in ("--no-sandbox", "--disable-setuid-sandbox", "--disable-seccomp-filter-sandbox"):
-            raise _wrong("browser_arg_sandbox", text=name)
-        if name in (
-            "--user-data-dir",
-            "--profile-directory",
-            "--remote-debugging-port",
-            "--remote-debugging-pipe",
-        ):
-            raise _wrong("browser_arg_taken", text=name)
+        if found[1] in _UNSANDBOXING:
+            raise _wrong("browser_arg_sandbox", text=written)
+        if found[1] in _TAKEN:
+            raise _wrong("browser_arg_taken", text=written)
     return args
 
 
@@ -152,6 +157,24 @@ def _split(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def _port_is_right(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_host(name: str) -> bool:
+    """A name or an address, as Chromium's proxy rules read one: `,` and `;` would begin another rule there, and
+    a rule that can't be read may be left out, the real address shown to all the world."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        last = name.removesuffix(".").rsplit(".", 1)[-1]
+        return not last.isdigit() and re.fullmatch(rf"{_LABEL}(\.{_LABEL})*\.?", name) is not None
+    return "%" not in name
 
 
 def _has_space(text: str) -> bool:

@@ -137,7 +137,7 @@ def parse(content: bytes, file: str, variables: Variables) -> Fleet:
         found: BotsFile | None = BotsFile.model_validate(data, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         found = None
-        flawed = {(each.line, each.column) for each in problems}
+        flawed = {(each.line, each.column) for each in problems} | filling.unfilled
         said = configwords.problems(error, root, file)
         problems += [each for each in islice(said, MOST_TOLD) if (each.line, each.column) not in flawed]
         more = max(0, error.error_count() - MOST_TOLD)
@@ -154,10 +154,13 @@ class _Filling:
     def __init__(self, file: str, variables: Variables) -> None:
         self._file = file
         self._variables = variables
+        self._broken: ConfigErrors | None = None
         self.problems: list[ConfigProblem] = []
+        self.unfilled: set[tuple[int, int]] = set()
 
     def data(self, node: Node, path: str, *, literal: bool) -> Any:
-        """`literal`: plain scalars are text as they stand (`env` wants `8080` and `yes` just so)."""
+        """`literal`: plain scalars are text as they stand (`env` wants `8080` and `yes` just so), and so is
+        what a variable stands for, be it nothing."""
         if isinstance(node, Scalar):
             return self._scalar(node, path, literal)
         if isinstance(node, yamlsource.Sequence):
@@ -170,18 +173,27 @@ class _Filling:
 
     def _scalar(self, node: Scalar, path: str, literal: bool) -> Any:
         text = node.text
+        place = (node.start.line + 1, node.start.column + 1)
         flaws: list[Flaw] = []
-        if "${" in text:
+        if node.has_variables:
             try:
                 text, flaws = expand(text, self._variables)
-            except ConfigErrors as error:
-                self.problems += error.problems
-        place = (node.start.line + 1, node.start.column + 1)
+            except ConfigErrors as errors:
+                text = ""
+                self._env_file_is_broken(errors, place)
+        if "\0" in text:  # YAML can write it; no environment, command line or file name can hold it
+            flaws.append(Flaw("control_character", {"code": "U+0000"}))
         self.problems += [ConfigProblem(self._file, flaw.key, *place, path, flaw.values) for flaw in flaws]
         if not node.plain:
             return text
         value = yamlsource.meaning(text)
-        return text if literal and value is not None else value
+        return text if literal and (value is not None or node.has_variables) else value
+
+    def _env_file_is_broken(self, errors: ConfigErrors, place: tuple[int, int]) -> None:
+        self.unfilled.add(place)
+        if self._broken is None:
+            self._broken = errors
+            self.problems += errors.problems
 
 
 def _merged(defaults: BotOptions, entry: BotEntry) -> Bot:
@@ -218,7 +230,7 @@ def _duplicates(root: Node, data: object, file: str) -> Iterator[ConfigProblem]:
     first: dict[str, int] = {}
     for at, bot in enumerate(bots):
         client_id = bot.get("clientId") if isinstance(bot, dict) else None
-        if not isinstance(client_id, str):
+        if not isinstance(client_id, str) or not client_id:
             continue
         known = first.setdefault(client_id.lower(), at)
         if known != at:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bot.text import Catalogue
+from manager.loglines import printable
 from manager.text import catalogue
 
 
@@ -32,7 +33,8 @@ class ConfigProblem:
     def say(self, say: Catalogue) -> str:
         """`bots.yaml:7:5: bots[1].memroy: unknown key (did you mean memory?)`"""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return ": ".join(part for part in (place, self.path, self.message(say)) if part)
+        text = ": ".join(part for part in (place, self.path, self.message(say)) if part)
+        return printable(text.replace("\n", " "))
 
 
 class ConfigErrors(Exception):

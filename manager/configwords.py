@@ -156,16 +156,20 @@ def _instead(node: Node, wanted: str) -> dict[str, Any]:
     if isinstance(node, Mapping | Sequence):
         kind = "mapping" if isinstance(node, Mapping) else "list"
         return {"got": kind, "hint": f"got_{kind}"}
-    if not node.plain:
-        return {"hint": "got_text"}
+    return {"hint": _scalar_hint(node, wanted)}
+
+
+def _scalar_hint(node: Scalar, wanted: str) -> str:
     value = meaning(node.text)
+    if not node.plain:
+        return "got_text"
+    if node.has_variables:
+        return "quote_variable" if wanted == "want_text" else "got_variable"
+    if wanted == "want_text" and value is not None and not isinstance(value, str):
+        return "quote_bool" if isinstance(value, bool) else "quote_number"
     if value is None:
-        return {"hint": "got_nothing"}
-    if wanted == "want_text" and isinstance(value, bool):
-        return {"hint": "quote_bool"}
-    if wanted == "want_text" and (value is AMBIGUOUS or isinstance(value, int | float)):
-        return {"hint": "quote_number"}
-    return {"hint": "got_ambiguous" if value is AMBIGUOUS else "got_text"}
+        return "got_nothing"
+    return "got_ambiguous" if value is AMBIGUOUS else "got_text"
 
 
 def _shown(node: Node) -> str:

@@ -11,6 +11,7 @@ from manager.configproblems import ConfigErrors, ConfigProblem
 
 MAX_ENV_BYTES = 1024 * 1024
 MOST_PLACES = 100
+MOST_BAD_LINES = 100
 
 _PLACE = re.compile(r"\$\$\{|\$\{(?P<inside>[^{}]*)(?P<end>\}?)")
 _INSIDE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?", re.DOTALL)
@@ -70,14 +71,19 @@ class Variables:
     def __init__(self, environ: Mapping[str, str], env_file: Path | None) -> None:
         self._environ = environ
         self._env_file = env_file
-        self._from_file: dict[str, str] | None = None
+        self._from_file: dict[str, str] | ConfigErrors | None = None
 
     def __call__(self, name: str) -> str | None:
-        """Raises ConfigErrors when `.env` is needed and broken."""
+        """Raises ConfigErrors, each time the same one, when `.env` is needed and broken."""
         if name in self._environ:
             return self._environ[name]
         if self._from_file is None:
-            self._from_file = read_env_file(self._env_file) if self._env_file else {}
+            try:
+                self._from_file = read_env_file(self._env_file) if self._env_file else {}
+            except ConfigErrors as errors:
+                self._from_file = errors
+        if isinstance(self._from_file, ConfigErrors):
+            raise self._from_file
         return self._from_file.get(name)
 
 
@@ -114,22 +120,24 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 def parse_env(text: str, name: str) -> dict[str, str]:
     """`NAME=value` lines: `export`, comments, 'literal' and "escaped" values (these may span lines).
 
-    Raises ConfigErrors with the line of each line that is none of it. Values never appear in an error.
+    Raises ConfigErrors with the line of each line that is none of it (of the first hundred: what has more is
+    no such file). Values never appear in an error.
     """
     text = text.replace("\r\n", "\n")
     values: dict[str, str] = {}
     problems: list[ConfigProblem] = []
-    position = 0
-    while position < len(text):
+    position, line = 0, 1
+    while position < len(text) and len(problems) < MOST_BAD_LINES:
         nothing = _ENV_NOTHING.match(text, position)
         found = None if nothing else _ENV_LINE.match(text, position)
         if found:
             values[found.group("name")] = _env_value(found)
         elif not nothing:
-            problems.append(ConfigProblem(name, "env_line", text.count("\n", 0, position) + 1, 1))
+            problems.append(ConfigProblem(name, "env_line", line, 1))
         matched = nothing or found
-        next_line = text.find("\n", position) + 1 or len(text)
-        position = matched.end() if matched else next_line
+        end = matched.end() if matched else text.find("\n", position) + 1 or len(text)
+        line += text.count("\n", position, end)
+        position = end
     if problems:
         raise ConfigErrors(problems)
     return values

@@ -43,6 +43,10 @@ class Scalar:
     text: str
     plain: bool
 
+    @property
+    def has_variables(self) -> bool:
+        return "${" in self.text
+
 
 @dataclass(slots=True)
 class Sequence:
@@ -269,9 +273,7 @@ _NULL = re.compile(r"~|null|Null|NULL|")
 _TRUE = re.compile(r"true|True|TRUE|yes|Yes|YES|on|On|ON")
 _FALSE = re.compile(r"false|False|FALSE|no|No|NO|off|Off|OFF")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(
-    r"[-+]?(0|[1-9][0-9]*)?\.?[0-9]+([eE][-+]?[0-9]{1,3})?|[-+]?(0|[1-9][0-9]*)\.([eE][-+]?[0-9]{1,3})?"
-)
+_FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _ODD = re.compile(
     r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|[-+]?\.[0-9_]+([eE][-+]?[0-9]+)?"
     r"|[-+]?0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -292,6 +294,6 @@ def meaning(text: str) -> str | int | float | bool | Ambiguous | None:
         return False
     if _INT.fullmatch(text):
         return int(text)
-    if _FLOAT.fullmatch(text) and not re.match(r"[-+]?0[0-9]", text):
+    if _FLOAT.fullmatch(text):
         return float(text)
     return AMBIGUOUS if _ODD.fullmatch(text) else text

@@ -32,6 +32,7 @@ HOSTILE = {
     "long time zone": "bots: [{clientId: a, timezone: " + "x" * 900_000 + "}]",
     "long quoted clientId": 'bots: [{clientId: "' + "x" * 900_000 + '"}]',
     "many digits": "bots: [{clientId: " + "9" * 900_000 + "}]",
+    "many digits and a letter": "bots: [{clientId: " + "9" * 900_000 + "x}]",
     "many colons": "bots: [{clientId: " + "1:1" * 300_000 + "}]",
     "many anchors": "bots: [" + ",".join(f"&a{n} x" for n in range(90_000)) + "]",
     "many keys": "\n".join(f"k{n}: 1" for n in range(90_000)),

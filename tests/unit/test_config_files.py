@@ -183,6 +183,28 @@ class TestVariables:
             load(tmp_path, "bots: [{clientId: '${X}'}]")
         assert ".env:1:1: not a line of the form NAME=value" in str(caught.value)
 
+    @pytest.mark.parametrize("text", ["x\n" * 400_000, "A='x\n" + "B=\n" * 50_000])
+    def test_a_hostile_env_file_is_read_once(self, text: str, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text(text)
+        bots = "".join(f"- {{clientId: b{n}, url: '${{X}}'}}\n" for n in range(1_000))
+        with pytest.raises(ConfigErrors) as caught, Calls(6 * MAX_BYTES):
+            load(tmp_path, "bots:\n" + bots)
+        assert ".env:1:1: not a line of the form NAME=value" in str(caught.value)
+
+    def test_an_optional_variable_may_be_empty(self) -> None:
+        text = "bots:\n- clientId: a\n  proxy: ${P:-}\n  env:\n    A: ${U:-}\n    B: ${N}\n    C: ~\n"
+        assert one_error(text, N="null").startswith("bots.yaml:7:8: bots[0].env.C: text expected")
+        (bot,) = read(text.replace("    C: ~\n", ""), N="null").bots
+        assert (bot.proxy, bot.env) == (None, {"A": "", "B": "null"})
+
+    def test_a_variable_that_yaml_would_take_for_something_else(self) -> None:
+        line = one_error("bots:\n- clientId: ${N}\n", N="12")
+        assert line.startswith("bots.yaml:2:13: bots[0].clientId: text expected (")
+        assert line.endswith('put it in quotes: "${N}")')
+        assert read('bots: [{clientId: "${N}"}]', N="12").client_ids == {"12"}
+        line = one_error("bots:\n- clientId: a\n  enabled: ${N}\n", N="")
+        assert line.startswith("bots.yaml:3:12: bots[0].enabled: true or false expected (`${N}` stands for")
+
     def test_an_env_folder_is_no_env_file(self, tmp_path: Path) -> None:
         (tmp_path / ".env").mkdir()
         with pytest.raises(ConfigErrors, match="X is not set"):
