@@ -83,8 +83,8 @@ class _Teller:
         self._episodes = Episodes()
         self._failures = Failures()
         self._written: float | None = None
-        self._good: Kept | None = None
-        self._candidate: Kept | None = None
+        self._good: tuple[int | None, float] | None = None  # a copy of the session, as in Kept
+        self._candidate: tuple[int | None, float] | None = None
         self._phone: str | None = None
         self._counts = _Counts()
         self._tellers: dict[str, Callable[[Event, float], None]] = {
@@ -190,7 +190,7 @@ class _Teller:
             self._counts.disconnects[reason] = self._counts.disconnects.get(reason, 0) + 1
 
     def _repair(self, event: Event, at: float) -> None:
-        if self._inside and event.how != ReconnectHow.RESTART and not is_failure(event):
+        if self._inside and event.how != ReconnectHow.RESTART and event.level not in FAILING:
             self._failures.add(event, at)
 
     def _ready(self, event: Event, at: float) -> None:
@@ -219,11 +219,10 @@ class _Teller:
 
     def _keep(self, event: Event, at: float) -> None:
         self._written = at
-        kept = Kept(event.generation, at)
         if event.moment in _GOOD_AT_ONCE:
-            self._good, self._candidate = kept, None
+            self._good, self._candidate = (event.generation, at), None
         else:
-            self._candidate = kept
+            self._candidate = event.generation, at
 
     def _restore(self, event: Event, _: float) -> None:
         self._candidate = None
@@ -267,7 +266,7 @@ class _Teller:
             episodes=self._episodes.listed(self._since, runs=runs),
             failures=self._failures.listed(),
             written=max((each for each in (self._written, written) if each is not None), default=None),
-            generation=self._good,
+            generation=Kept(*self._good) if self._good else None,
             events=counts.events,
             unreadable=unreadable,
         )
