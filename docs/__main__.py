@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import yaml
+from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -32,6 +33,8 @@ from bot.contract import (
 from bot.lifecycle import TRANSITIONS
 from bot.metrics import BotMetrics
 from docs import words
+from manager.watch.happenings import Kind
+from manager.watch.metrics import WatchMetrics
 
 HERE = Path(__file__).parent
 _RULES = HERE.parent / "compose" / "prometheus" / "rules"
@@ -47,7 +50,12 @@ def main() -> int:
 
 def pages() -> dict[str, str]:
     """File name -> what should stand in it."""
-    made = {"bot.md": _bot(), "metrics.md": _metrics(), "runbooks/README.md": _runbooks()}
+    made = {
+        "bot.md": _bot(),
+        "metrics.md": _metrics(),
+        "watch.md": _watch(),
+        "runbooks/README.md": _runbooks(),
+    }
     return {name: "\n".join(lines) + "\n" for name, lines in made.items()}
 
 
@@ -163,7 +171,7 @@ def _commands() -> Iterator[tuple[str, str]]:
 def _metrics() -> Iterator[str]:
     yield _MADE
     yield words.METRICS_INTRO
-    yield from table(("Metric", "Type", "Labels", "Meaning"), _families())
+    yield from table(("Metric", "Type", "Labels", "Meaning"), _families(BotMetrics("client", "0").registry))
     labels = {
         "`reason` of `whatsapp_bot_browser_restarts_total`": _named(RestartReason, words.RESTARTS),
         "`result` of `whatsapp_bot_restores_total`": _named(RestoreEnd, words.RESTORES),
@@ -172,18 +180,47 @@ def _metrics() -> Iterator[str]:
         yield f"{title}:\n"
         yield from table(("Value", "Meaning"), rows)
     yield words.METRICS_OUTRO
+    yield words.MANAGER_METRICS_INTRO
+    yield from table(("Metric", "Type", "Labels", "Meaning"), _families(_watcher_metrics()))
 
 
-def _families() -> Iterator[tuple[str, str, str, str]]:
-    for family in BotMetrics("client", "0").registry.collect():
+def _watcher_metrics() -> CollectorRegistry:
+    """With one bot, so that what is told of each bot is seen."""
+    metrics = WatchMetrics()
+    metrics.bots({"client": 0}, frozenset())
+    metrics.given_up({"client"}, frozenset())
+    return metrics.registry
+
+
+def _families(registry: CollectorRegistry) -> Iterator[tuple[str, str, str, str]]:
+    for family in registry.collect():
         values: dict[str, list[str]] = {}
         for sample in family.samples:
             for label, value in sample.labels.items():
-                if label not in ("client_id", "le", "version") and value not in values.setdefault(label, []):
+                if label == "client_id" and not family.name.startswith("whatsapp_bot_"):
+                    values.setdefault(label, [])
+                elif label not in ("client_id", "le", "version", "python") and value not in values.setdefault(
+                    label, []
+                ):
                     values[label].append(value)
         suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
-        labels = "; ".join(f"`{label}`: {', '.join(found)}" for label, found in values.items())
+        labels = "; ".join(
+            f"`{label}`: {', '.join(found)}" if found else f"`{label}`" for label, found in values.items()
+        )
         yield f"`{family.name}{suffix}`", family.type, labels, family.documentation
+
+
+# --- watch.md --------------------------------------------------------------------------------------------
+
+
+def _watch() -> Iterator[str]:
+    yield _MADE
+    yield words.WATCH_INTRO
+    yield "## What it tells\n"
+    yield words.WATCH_EVENTS_INTRO
+    rows = ((f"`{kind}`", kind.level.value, words.WATCH_EVENTS[kind]) for kind in Kind)
+    yield from table(("`event`", "`level`", "Told when"), rows)
+    yield words.WATCH_OUTRO
 
 
 # --- runbooks/README.md ----------------------------------------------------------------------------------

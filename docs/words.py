@@ -13,6 +13,7 @@ from bot.contract import (
     State,
     Verdict,
 )
+from manager.watch.happenings import Kind
 
 BOT_INTRO = """# A single bot
 
@@ -186,6 +187,88 @@ METRICS_OUTRO = """Reasons, hows and causes: [bot.md](bot.md). A QR episode (`qr
 Worth an alarm: any increase of `whatsapp_bot_qr_requests_total{cause="session_lost"}`; `whatsapp_bot_state` 1 for CONFLICT, BANNED, OUTDATED,
 PROXY_BLOCKED or FAILED; RECONNECTING for long; `whatsapp_bot_signals_missing` above 0 on many bots at once (WhatsApp has changed
 its page).
+"""
+
+MANAGER_METRICS_INTRO = """# Metrics of the watcher
+
+`GET /metrics` of `python -m manager watch` (`127.0.0.1:9465`, see [watch.md](watch.md)), Prometheus text. Counters are of the process and start anew
+with it. What has the label `client_id` is told of every bot that should run, and of no other.
+"""
+
+WATCH_INTRO = """# The watcher: `python -m manager watch`
+
+It keeps the engine as bots.yaml says. What wakes it:
+
+| | |
+|---|---|
+| bots.yaml, or `.env` beside it, has another content | once it has been the same for 0.6 s (at most 5 s after the first change): a file that is written in place is seen half |
+| something happens to a container of the project | 0.2 s after the last such event (at most 2 s after the first). Events only wake: each pass looks at everything |
+| the connection to the engine is lost, or there again | at once |
+| a pass has done something | at once: whether all is now as it should be is looked at, not assumed |
+| a pass has failed | after 1, 2, 4, … 30 s; where not even a plan could be made (no image, say) up to 300 s |
+| a roll-out waits for a bot, or the watchdog for a bot's next chance | when that is due |
+| nothing of all this | 30 s after the last pass |
+
+A pass is what `up` does: image, plan, steps, with the same lock against other managers on this machine. A bots.yaml that is saved during a long pass ends it after the steps
+under way; the next one begins at once. Two things come on top:
+
+- **A change comes to one bot first.** What recreates bots (another image, other settings) is done to one of them, as by `up --canary --batch 5` (`--batch N` for another number).
+  If that bot is not as well as before, the roll-out stops, and the log and `oturum_manager_rollout_halted` say so, until bots.yaml is corrected or that bot is well after all.
+- **A bot that is unhealthy is restarted**, which no engine does: 15 s after the engine called it unhealthy (that takes three failed checks), then with growing waits, four times at most. Then it is
+  given up, and `oturum_manager_bot_gave_up` says so until it is healthy again or somebody starts it anew. A bot that waits for a person (a scan, BANNED, CONFLICT, …) is never restarted. What ran
+  out of memory is told apart. While this machine itself is short of CPU or memory, no bot is blamed for ten minutes.
+"""
+
+WATCH_EVENTS_INTRO = """A line for each happening: time and sentence, or with `--json` an object with at least `time` (RFC 3339, UTC), `event`, `level` and
+`message`, `client_id` where it is about one bot, and the names and numbers of the sentence as fields.
+"""
+
+WATCH_EVENTS = {
+    Kind.WATCH_START: "it begins; `address`: where it answers",
+    Kind.WATCH_STOPPING: "it was told to stop while steps are under way",
+    Kind.WATCH_STOP: "it has ended; the bots go on",
+    Kind.WATCH_UNGUARDED: "the engine could not be made to hold the project for it; it works on, and a second watcher could too",
+    Kind.CONFIG_LOADED: "another bots.yaml counts from now on",
+    Kind.CONFIG_INVALID: "bots.yaml has mistakes; the last good one goes on to count",
+    Kind.CONFIG_MISSING: "bots.yaml has mistakes, and there was no good one since the start",
+    Kind.CONFIG_MENDED: "bots.yaml is again what it was before the mistake",
+    Kind.ENGINE_LOST: "the engine does not answer",
+    Kind.ENGINE_BACK: "it answers again; `seconds`: how long it did not",
+    Kind.MANAGER_WAIT: "another manager is at work on the project; it is waited for",
+    Kind.IMAGE_STEP: "a step of the image's build",
+    Kind.IMAGE_BUILT: "the image is built",
+    Kind.START_HELD: "starts are staggered: the machine bears no more at the moment",
+    Kind.STEP_DONE: "a step of a plan was done; `action`, `target`, `cause`, `seconds`",
+    Kind.STEP_FAILED: "it failed; told again only when it fails in another way. `problem`: the failure's name",
+    Kind.PASS_FAILED: "not even a plan could be made; told once for each reason",
+    Kind.PLAN_NOTE: "something about a bot that people should know; told once",
+    Kind.CONVERGED: "all is as bots.yaml says; `running`: how many bots run",
+    Kind.BOT_UNHEALTHY: "a bot is not well, and something is waited for before it is restarted",
+    Kind.BOT_RESTART: "it is restarted; `reason`: unhealthy or oom",
+    Kind.BOT_LEFT: "it is not well and waits for a person: not restarted",
+    Kind.BOT_GAVE_UP: "restarts did not help; somebody must look",
+    Kind.BOT_OOM: "the kernel ended something in its container for want of memory; it went on",
+    Kind.ROLLOUT_STEP: "bots are changed now, others later",
+    Kind.ROLLOUT_REACHED: "a changed bot is as well as before",
+    Kind.ROLLOUT_HALT: "a changed bot is not as well as before: no other is changed",
+    Kind.ROLLOUT_GOES_ON: "it is well after all: the roll-out goes on",
+    Kind.ROLLOUT_DONE: "all changed bots are as well as before",
+}
+
+WATCH_OUTRO = """## HTTP
+
+| | |
+|---|---|
+| `GET /metrics` | [metrics.md](metrics.md#metrics-of-the-watcher) |
+| `GET /sd` | Prometheus' `http_sd`: a group for every bot that should run, `<container>:9464`, with the labels `client_id` and `project`, and `__meta_oturum_container`, `__meta_oturum_memory_limit_bytes` for relabelling. 503 until a bots.yaml was read: Prometheus then keeps what it knows |
+| `GET /healthz` | `ok`: False (and 503) only where starting the watcher anew may help; a bots.yaml with mistakes or an engine that is away is in `problems`, with 200: a supervisor that starts it anew for that would only lose the last good file |
+
+## One watcher a project and engine
+
+It holds the name `<project>-watch` on the engine with a container that does nothing (of the bots' image, without network and volume, half a megabyte). The container ends with the watcher's connection to
+its input, so it is gone the moment the watcher is, killed or cut off, and the next one may begin; a lock file would know the watchers of one user on one machine only. A second watcher says who
+holds the project (process, machine, user, address) and ends with 8. `up`, `restart` and the others need not hold it: they work beside a watcher, each in its turn on one machine, and from another one with
+steps that lose harmlessly.
 """
 
 RUNBOOKS_INTRO = """# Runbooks

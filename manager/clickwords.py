@@ -16,6 +16,8 @@ from click.shell_completion import CompletionItem
 from bot.text import Catalogue
 from manager.app import App, closest
 
+_MOST_DIGITS = 10
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -141,6 +143,20 @@ def flag(*names: str, help: str) -> Callable[[Function], Function]:
 
 def option(*names: str, help: str, **settings: Any) -> Callable[[Function], Function]:
     return click.option(*names, cls=Option, help=help, **settings)
+
+
+def number(least: int) -> Callable[[click.Context, click.Parameter, str | None], int | None]:
+    """A callback for an option that takes a whole number of at least this."""
+
+    def read(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+        if value is None:
+            return None
+        if not (value.isascii() and value.isdigit() and len(value) < _MOST_DIGITS and int(value) >= least):
+            problem = app_of(ctx).say("usage.not_a_number", text=value, least=least)
+            raise click.BadParameter(problem, ctx, param)
+        return int(value)
+
+    return read
 
 
 def json_flag(function: Function) -> Function:

@@ -22,18 +22,25 @@ _AT_ONCE = 16
 class Roller:
     """What of a plan is done now, as `reconcile.up` asks it; `whole`: all that the last plan held."""
 
-    def __init__(self, rollout: Rollout, survey: Survey, on_news: Callable[[News], None]) -> None:
+    def __init__(
+        self,
+        rollout: Rollout,
+        survey: Survey,
+        on_news: Callable[[News], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.rollout = rollout
         self.whole = Plan()
         self._survey = survey
         self._on_news = on_news
+        self._clock = clock
 
     def admit(self, look: Look) -> Plan:
         """Raises EngineError when the engine itself cannot be asked."""
         self.whole = look.plan
         wanted = self.rollout.asks(look.plan, look.observed, look.desired)
         readings = self._read(look.observed, wanted)
-        plan, news = self.rollout.admit(look.plan, look.observed, look.desired, readings, time.monotonic())
+        plan, news = self.rollout.admit(look.plan, look.observed, look.desired, readings, self._clock())
         for each in news:
             self._on_news(each)
         return plan

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 from manager.configproblems import ConfigErrors
 from manager.fleet import Fleet
@@ -13,7 +15,7 @@ from manager.watch.happenings import Happening, Kind
 from manager.watch.holder import Holder
 from manager.watch.metrics import WatchMetrics
 from manager.watch.telling import PassTeller
-from manager.watch.work import Worker
+from manager.watch.work import Ways, Worker
 from tests.fake_engine import FakeEngine
 from tests.fleets import read
 from tests.model_engine import ModelEngine
@@ -25,6 +27,7 @@ def fleet_text(bots: str) -> str:
     )
 
 
+@cache
 def saved(text: str) -> Saved:
     try:
         return Saved(read(text))
@@ -48,7 +51,10 @@ class Watching:
         self.core, self.metrics = Watch(), WatchMetrics()
         self.holder = Holder(self.engine, "this test")
         teller = PassTeller(self.told.append, catalogue("en"))
-        self.worker = Worker(self.engine, self.holder, self.metrics, teller, {})
+        self.worker = Worker(
+            self.engine, self.holder, self.metrics, teller, Ways({}, batch=5, clock=lambda: self.now)
+        )  # type: ignore[arg-type]
+        self.stopping = threading.Event()
 
     def happen(self, event: Event) -> None:
         self._perform(self.core.handle(event, self.now) + self.core.tick(self.now))
@@ -75,7 +81,7 @@ class Watching:
                 case Tell(happening):
                     self.told.append(happening)
                 case CallOff():
-                    self.worker.stopping.set()
+                    self.stopping.set()
                 case End():
                     self.over = True
 
@@ -83,7 +89,8 @@ class Watching:
         self.passes.append((self.now, fleet))
         self.before_pass()
         writes = self.engine.model.writes
-        ended = self.worker.make_pass(fleet)
+        self.stopping = threading.Event()
+        ended = self.worker.make_pass(fleet, self.stopping)
         self.ended.append(ended)
         # A real engine tells of our own steps too, some of it late.
         own = self.engine.model.writes - writes

@@ -9,7 +9,7 @@ import click
 from manager import reconcile
 from manager.answer import carry_out, confirmed
 from manager.app import App
-from manager.clickwords import app_of, clients, command, flag, json_flag, option
+from manager.clickwords import clients, command, flag, json_flag, number, option
 from manager.engine import Engine
 from manager.exits import Exit
 from manager.fleet import Fleet
@@ -19,18 +19,10 @@ from manager.reconcile import Outcome
 from manager.rollout import Rollout, changes_of
 
 
-def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
-    if not (value.isascii() and value.isdigit() and 0 < int(value) < 10**6):
-        raise click.BadParameter(app_of(ctx).say("usage.not_a_number", text=value, least=1), ctx, param)
-    return int(value)
-
-
 @command("up")
 @clients
 @flag("--canary", help="canary")
-@option("--batch", metavar="N", callback=_size, help="batch")
+@option("--batch", metavar="N", callback=number(1), help="batch")
 @flag("--dry-run", help="dry_run")
 @flag("--yes", "-y", help="yes")
 @json_flag

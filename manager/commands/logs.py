@@ -8,7 +8,7 @@ import click
 
 from manager import overview
 from manager.app import App, UserError
-from manager.clickwords import app_of, clients, command, flag, option
+from manager.clickwords import clients, command, flag, number, option
 from manager.eventlogs import EventLogs
 from manager.fleet import Fleet
 from manager.following import Logs
@@ -20,18 +20,10 @@ from manager.spec import volume_name
 from manager.stories import Aside, tell_unread
 
 
-def _whole(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
-    if not (value.isascii() and value.isdigit() and len(value) < 10):
-        raise click.BadParameter(app_of(ctx).say("usage.not_a_number", text=value, least=0), ctx, param)
-    return int(value)
-
-
 @command("logs")
 @clients
 @flag("-f", "--follow", help="follow")
-@option("--tail", metavar="N", callback=_whole, help="tail")
+@option("--tail", metavar="N", callback=number(0), help="tail")
 @flag("--raw", help="raw")
 def logs(app: App, clients: tuple[str, ...], follow: bool, tail: int | None, raw: bool) -> None:
     fleet, engine = app.fleet(), app.engine()

@@ -9,15 +9,17 @@ import sys
 import click
 
 from manager.app import App, UserError
-from manager.clickwords import app_of, command, json_flag, option
+from manager.clickwords import app_of, command, json_flag, number, option
 from manager.exits import Exit
 from manager.watch.holder import Held
 from manager.watch.loop import Surroundings
 from manager.watch.loop import watch as keep_watch
 from manager.watch.server import PortTaken
 from manager.watch.telling import Teller
+from manager.watch.work import Ways
 
 DEFAULT_ADDRESS = "127.0.0.1:9465"
+DEFAULT_BATCH = 5
 
 
 def _address(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, int]:
@@ -30,11 +32,14 @@ def _address(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 
 @command("watch")
 @option("--listen", metavar="HOST:PORT", default=DEFAULT_ADDRESS, callback=_address, help="listen")
+@option("--batch", metavar="N", default=str(DEFAULT_BATCH), callback=number(1), help="watch_batch")
+@option("--join", metavar="LABEL", default=None, help="join")
 @json_flag
-def watch(app: App, listen: tuple[str, int], as_json: bool) -> Exit:
+def watch(app: App, listen: tuple[str, int], batch: int, join: str | None, as_json: bool) -> Exit:
     tell = Teller(app.say, sys.stdout, as_json=app.json, colour=app.terminal)
     host, port = listen
-    around = Surroundings(app.file, app.engine(), app.environ, app.say, tell, host, port)
+    ways = Ways(app.environ, app.say.language, batch, join)
+    around = Surroundings(app.file, app.engine(), ways, app.say, tell, host, port)
     try:
         return asyncio.run(keep_watch(around))
     except PortTaken as error:

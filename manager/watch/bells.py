@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from bot.contract import LABEL_CLIENT_ID
 from manager import config
 from manager.configproblems import ConfigErrors
 from manager.engine import Engine
@@ -65,10 +66,15 @@ def _content(path: Path) -> bytes | str:
 
 
 class EngineBell:
-    """Rings with each event of the project's containers, and when the connection is lost or there again."""
+    """Rings with each event of the project's containers, and when the connection is lost or there again.
 
-    def __init__(self, engine: Engine, project: str, ring: Ring) -> None:
-        self._engine, self._project, self._ring = engine, project, ring
+    `on_oom`: told of each bot in whose container the kernel ended something; no list tells that afterwards.
+    """
+
+    def __init__(
+        self, engine: Engine, project: str, ring: Ring, on_oom: Callable[[str], None] = lambda client_id: None
+    ) -> None:
+        self._engine, self._project, self._ring, self._on_oom = engine, project, ring, on_oom
         self._over = threading.Event()
 
     def start(self) -> None:
@@ -85,7 +91,9 @@ class EngineBell:
                 events = self._engine.events(self._project, kinds=KINDS)
                 listening, wait = True, _CONNECT_SECONDS
                 self._ring(Rang(connection=True))
-                for _ in events:
+                for event in events:
+                    if event.get("Action") == "oom":
+                        self._on_oom(str(event["Actor"]["Attributes"].get(LABEL_CLIENT_ID)))
                     self._ring(Rang())
             if listening:
                 self._ring(Rang(connection=True))

@@ -190,8 +190,13 @@ class Watch:
         self.fleet = saved
         self._failures = 0
         self._due = now
+        # What is under way may take minutes (many bots start one after another), and is for an older file.
+        effects: list[Effect] = [CallOff()] if self.passing else []
         off = len(saved.disabled)
-        return [_tell(Kind.CONFIG_LOADED, project=saved.project, bots=len(saved.bots) - off, off=off)]
+        return [
+            *effects,
+            _tell(Kind.CONFIG_LOADED, project=saved.project, bots=len(saved.bots) - off, off=off),
+        ]
 
     def _refuse(self, errors: ConfigErrors) -> list[Effect]:
         same = self.errors is not None and self.errors.problems == errors.problems
@@ -216,7 +221,8 @@ class Watch:
             self._wake.clear()
         else:
             self._failures = 0
-            wait = 0.0 if ended.changed else RELIST_SECONDS
+            whole = ended.end is PassEnd.OK and not ended.changed
+            wait = RELIST_SECONDS if whole else 0.0
         if ended.again_in is not None:
             wait = min(wait, ended.again_in)
         self._due = now + wait

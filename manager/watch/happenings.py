@@ -8,9 +8,12 @@ from enum import StrEnum
 
 from bot.contract import Level
 from bot.text import Catalogue
+from manager import watchdog
 from manager.configproblems import ConfigErrors
 from manager.plan import Cause, Note
 from manager.problems import EngineError
+from manager.rollout import News
+from manager.watchdog import Decision
 
 
 class Kind(StrEnum):
@@ -29,11 +32,22 @@ class Kind(StrEnum):
     MANAGER_WAIT = "MANAGER_WAIT"
     IMAGE_STEP = "IMAGE_STEP"
     IMAGE_BUILT = "IMAGE_BUILT"
+    START_HELD = "START_HELD"
     STEP_DONE = "STEP_DONE"
     STEP_FAILED = "STEP_FAILED"
     PASS_FAILED = "PASS_FAILED"  # noqa: S105  no password
     PLAN_NOTE = "PLAN_NOTE"
     CONVERGED = "CONVERGED"
+    BOT_UNHEALTHY = "BOT_UNHEALTHY"
+    BOT_RESTART = "BOT_RESTART"
+    BOT_LEFT = "BOT_LEFT"
+    BOT_GAVE_UP = "BOT_GAVE_UP"
+    BOT_OOM = "BOT_OOM"
+    ROLLOUT_STEP = "ROLLOUT_STEP"
+    ROLLOUT_REACHED = "ROLLOUT_REACHED"
+    ROLLOUT_HALT = "ROLLOUT_HALT"
+    ROLLOUT_GOES_ON = "ROLLOUT_GOES_ON"
+    ROLLOUT_DONE = "ROLLOUT_DONE"
 
     @property
     def level(self) -> Level:
@@ -52,9 +66,32 @@ _LEVELS = {
     Kind.PASS_FAILED: Level.ERROR,
     Kind.PLAN_NOTE: Level.WARNING,
     Kind.CONVERGED: Level.SUCCESS,
+    Kind.BOT_UNHEALTHY: Level.WARNING,
+    Kind.BOT_RESTART: Level.WARNING,
+    Kind.BOT_LEFT: Level.WARNING,
+    Kind.BOT_GAVE_UP: Level.ERROR,
+    Kind.BOT_OOM: Level.WARNING,
+    Kind.ROLLOUT_REACHED: Level.SUCCESS,
+    Kind.ROLLOUT_HALT: Level.ERROR,
+    Kind.ROLLOUT_GOES_ON: Level.SUCCESS,
+    Kind.ROLLOUT_DONE: Level.SUCCESS,
 }
 
-Value = str | int | float | EngineError | ConfigErrors | Note | Cause
+_OF_DECISIONS = {
+    watchdog.Kind.WAIT: Kind.BOT_UNHEALTHY,
+    watchdog.Kind.RESTART: Kind.BOT_RESTART,
+    watchdog.Kind.LEAVE: Kind.BOT_LEFT,
+    watchdog.Kind.GAVE_UP: Kind.BOT_GAVE_UP,
+    watchdog.Kind.NOTE: Kind.BOT_OOM,
+}
+_OF_NEWS = {
+    "reached": Kind.ROLLOUT_REACHED,
+    "halt": Kind.ROLLOUT_HALT,
+    "goes_on": Kind.ROLLOUT_GOES_ON,
+    "done": Kind.ROLLOUT_DONE,
+}
+
+Value = str | int | float | EngineError | ConfigErrors | Note | Cause | Decision | News
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +112,7 @@ class Happening:
                     filled |= {name: said.message, f"{name}_fix": said.fix}
                 case ConfigErrors():
                     filled[name] = "\n".join(value.lines(say))
-                case Note() | Cause():
+                case Note() | Cause() | Decision() | News():
                     filled[name] = value.say(say)
                 case _:
                     filled[name] = value
@@ -90,8 +127,20 @@ class Happening:
                     told["problem"] = value.problem.value
                 case ConfigErrors():
                     told["problems"] = len(value.problems) + value.more
-                case Note() | Cause():
+                case Note() | Cause() | Decision() | News():
                     told[name] = value.key
                 case _:
                     told[name] = value
         return told
+
+
+def of_decision(decision: Decision) -> Happening:
+    """What the watchdog decided about a bot."""
+    values: dict[str, Value] = {"decision": decision, "reason": decision.reason.value}
+    return Happening(_OF_DECISIONS[decision.kind], values, decision.client_id)
+
+
+def of_news(news: News) -> Happening:
+    """What a roll-out has to tell."""
+    client = news.halt.client_id if news.halt else news.client_id
+    return Happening(_OF_NEWS.get(news.key, Kind.ROLLOUT_STEP), {"news": news}, client)

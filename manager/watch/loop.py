@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from manager.watch.metrics import WatchMetrics
 from manager.watch.server import Server
 from manager.watch.status import Status
 from manager.watch.telling import PassTeller
-from manager.watch.work import Worker
+from manager.watch.work import Ways, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Surroundings:
 
     file: Path
     engine: Engine
-    environ: Mapping[str, str]
+    ways: Ways
     say: Catalogue
     tell: Callable[[Happening], None]
     host: str
@@ -66,10 +67,11 @@ class _Loop:
             self._holder,
             metrics,
             PassTeller(around.tell, around.say),
-            around.environ,
+            around.ways,
         )
         self._bell: EngineBell | None = None
         self._pass: asyncio.Task[None] | None = None
+        self._stopping = threading.Event()
         self._over = False
         self._code = Exit.OK
 
@@ -77,7 +79,7 @@ class _Loop:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._asyncio.add_signal_handler(number, self._stop, number)
         self._tell(Kind.WATCH_START, file=str(self._around.file), address=self._address, pid=os.getpid())
-        file_bell = FileBell(self._around.file, self._around.environ, self._ring)
+        file_bell = FileBell(self._around.file, self._around.ways.environ, self._ring)
         file_bell.start()
         while not self._over:
             await self._turn()
@@ -106,25 +108,28 @@ class _Loop:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case MakePass(fleet):
+                self._stopping = threading.Event()
                 self._pass = asyncio.create_task(self._make_pass(fleet))
             case Tell(happening):
                 if happening.kind is Kind.CONFIG_LOADED:
                     self._loaded()
                 self._around.tell(happening)
             case CallOff():
-                self._worker.stopping.set()
+                self._stopping.set()
             case End():
                 self._over = True
 
     def _loaded(self) -> None:
         self._metrics.config_loaded.set(time.time())
         if self._bell is None and self._core.fleet is not None:
-            self._bell = EngineBell(self._around.engine, self._core.fleet.project, self._ring)
+            self._bell = EngineBell(
+                self._around.engine, self._core.fleet.project, self._ring, self._worker.healer.oom
+            )
             self._bell.start()
 
     async def _make_pass(self, fleet: Fleet) -> None:
         self._status.passing_since = time.monotonic()
-        ended: Ended = await asyncio.to_thread(self._worker.make_pass, fleet)
+        ended: Ended = await asyncio.to_thread(self._worker.make_pass, fleet, self._stopping)
         self._status.passing_since = None
         self._events.put_nowait(ended)
 

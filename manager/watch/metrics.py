@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,6 +17,7 @@ from prometheus_client import (
 
 from manager.plan import ActionKind
 from manager.watch.core import PassEnd
+from manager.watchdog import Reason
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -58,6 +59,18 @@ class WatchMetrics:
         self.bot_memory_limit = self._gauge(
             "bot_memory_limit_bytes", "Memory limit of the bot, swap included", "client_id"
         )
+        self.bot_restarts = self._counter(
+            "bot_restarts", "Restarts of bots that were not well, by reason", "client_id", "reason"
+        )
+        self.bot_oom_kills = self._counter(
+            "bot_oom_kills", "Times the kernel ended something in the bot for want of memory", "client_id"
+        )
+        self.bot_gave_up = self._gauge(
+            "bot_gave_up", "1 when the bot is not well and is restarted no more", "client_id"
+        )
+        self.rollout_halted = self._gauge(
+            "rollout_halted", "1 when a changed bot is not as well as before, and no other is changed"
+        )
         info = Info(f"{PREFIX}build", "Version of the interpreter", registry=self.registry)
         info.info({"python": platform.python_version()})
 
@@ -77,6 +90,15 @@ class WatchMetrics:
             self.bot_desired.labels(client_id).set(1)
             self.bot_running.labels(client_id).set(client_id in running)
             self.bot_memory_limit.labels(client_id).set(limit)
+
+    def given_up(self, wanted: Iterable[str], gave_up: frozenset[str]) -> None:
+        """Of the bots that should run."""
+        self.bot_gave_up.clear()
+        for client_id in wanted:
+            self.bot_gave_up.labels(client_id).set(client_id in gave_up)
+            self.bot_oom_kills.labels(client_id)
+            for reason in (Reason.UNHEALTHY, Reason.OOM):
+                self.bot_restarts.labels(client_id, reason.value)
 
     def number(self, name: str) -> float:
         """Of a metric without labels."""

@@ -16,6 +16,7 @@ import click
 
 from bot.contract import Level
 from bot.text import Catalogue
+from manager.admission import Hold
 from manager.execute import Step, StepState
 from manager.image import ImageProgress
 from manager.progress import Plain, target_name
@@ -78,6 +79,11 @@ class PassTeller:
         self.tell, self._say = teller, say
         self._failing: dict[tuple[str | None, str], str] = {}
         self._build_step = (-1, 0)
+        self._holds: set[Hold] = set()
+
+    def begin(self) -> None:
+        """A pass begins: why its starts have to wait is told anew."""
+        self._holds.clear()
 
     def __call__(self, progress: Progress, project: str) -> None:
         match progress:
@@ -93,6 +99,9 @@ class PassTeller:
                 self.tell(Happening(Kind.MANAGER_WAIT, {"holder": progress.holder}))
 
     def _step(self, step: Step, project: str) -> None:
+        if step.hold is not None and step.hold not in self._holds:
+            self._holds.add(step.hold)
+            self.tell(Happening(Kind.START_HELD, {"text": self._say(f"execute.held_{step.hold.value}")}))
         key = (step.action.client_id, step.action.kind.value)
         if step.state is StepState.DONE:
             self._failing.pop(key, None)

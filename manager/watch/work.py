@@ -1,25 +1,46 @@
-"""One pass of the watcher: the same plan and the same executor as `up`, and what is to be learned from it."""
+"""One pass of the watcher: the same plan and the same executor as `up`; a roll-out says what of it is done now, and
+bots that run without being well are restarted where that may help."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from manager import image, reconcile
+from manager import image, pressure, reconcile
+from manager.engine import Engine
 from manager.execute import Step, StepState
 from manager.fleet import Fleet
 from manager.image import ImageProgress
 from manager.locking import NoTurn
 from manager.observed import ContainerState
-from manager.plan import Note, Plan
+from manager.plan import ActionKind, Note, Plan
 from manager.problems import UNUSABLE, EngineError
-from manager.reconcile import Look, Outcome, Progress, ReconcilesOn
+from manager.reconcile import Look, Outcome, Progress
+from manager.rolling import LOOK_SECONDS, Roller
+from manager.rollout import News, Rollout
+from manager.spec import network_name
+from manager.survey import Survey
 from manager.watch.core import Ended, PassEnd
-from manager.watch.happenings import Happening, Kind
+from manager.watch.happenings import Happening, Kind, of_decision, of_news
+from manager.watch.healing import Healer
 from manager.watch.holder import Held, Holder
 from manager.watch.metrics import WatchMetrics
 from manager.watch.telling import PassTeller
+from manager.watchdog import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How passes are made. `language`: in which the bots are asked. `batch`: how many bots are changed at a time, after
+    the first. `join`: containers with this label are put on the bots' network, as Prometheus must be."""
+
+    environ: Mapping[str, str]
+    language: str = "en"
+    batch: int | None = None
+    join: str | None = None
+    clock: Callable[[], float] = time.monotonic
 
 
 class _CalledOff(Exception):
@@ -27,45 +48,54 @@ class _CalledOff(Exception):
 
 
 class Worker:
-    """`stopping`, once set, ends the pass under way after its running steps."""
+    """Makes one pass at a time. `healer` is told of what the kernel ended."""
 
     def __init__(
-        self,
-        engine: ReconcilesOn,
-        holder: Holder,
-        metrics: WatchMetrics,
-        teller: PassTeller,
-        environ: Mapping[str, str],
+        self, engine: Engine, holder: Holder, metrics: WatchMetrics, teller: PassTeller, ways: Ways
     ) -> None:
         self._engine, self._holder, self._metrics = engine, holder, metrics
-        self._teller, self._environ = teller, environ
-        self.stopping = threading.Event()
+        self._teller, self._ways = teller, ways
+        self._rollout = Rollout(canary=True, batch=ways.batch)
+        self._meter: pressure.Meter | None = None
+        self._meter_sought = False
+        self.healer = Healer(engine, self._ask, metrics, self._is_busy, ways.clock)
         self._fleet: Fleet | None = None
+        self._seen: Look | None = None
         self._notes: tuple[Note, ...] = ()
         self._converged = False
         self._unguarded = False
 
-    def make_pass(self, fleet: Fleet) -> Ended:
-        """Never raises what may go wrong with an engine."""
+    def make_pass(self, fleet: Fleet, stopping: threading.Event) -> Ended:
+        """Never raises what may go wrong with an engine. `stopping`, once set, ends it after its running steps."""
         began = time.monotonic()
+        self._turn_to(fleet)
+        self._teller.begin()
         try:
-            self._hold(fleet)
-            outcome = self._up(fleet)
+            self._hold(fleet, stopping)
+            ended = self._judge(self._up(fleet, stopping), stopping)
+            if ended.end is PassEnd.OK and not ended.changed:
+                ended = self._look_after(fleet, stopping, ended)
         except Held as held:
             return Ended(PassEnd.FAILED, held_by=held.holder)
         except (NoTurn, _CalledOff):
             ended = Ended(PassEnd.INTERRUPTED)
         except EngineError as error:
             ended = Ended(PassEnd.FAILED, error=error, away=error.problem in UNUSABLE)
-        else:
-            ended = self._judge(fleet, outcome)
         self._count(ended, time.monotonic() - began)
         return ended
 
-    def _hold(self, fleet: Fleet) -> None:
+    def _turn_to(self, fleet: Fleet) -> None:
+        if fleet is not self._fleet:
+            self._fleet, self._converged = fleet, False
+            self._survey = Survey(self._engine, fleet, self._ways.language)
+            self._roller = Roller(self._rollout, self._survey, self._tell_news, self._ways.clock)
+
+    def _hold(self, fleet: Fleet, stopping: threading.Event) -> None:
         if self._holder.holds or self._unguarded:
             return
-        found = image.ensure(self._engine, fleet.image, self._environ, lambda each: self._report(each, fleet))
+        found = image.ensure(
+            self._engine, fleet.image, self._ways.environ, lambda each: self._report(each, fleet, stopping)
+        )
         try:
             self._holder.take(fleet.project, found.id)
         except EngineError as error:
@@ -74,25 +104,28 @@ class Worker:
             self._unguarded = True
             self._teller.tell(Happening(Kind.WATCH_UNGUARDED, {"error": error}))
 
-    def _up(self, fleet: Fleet) -> Outcome:
-        return reconcile.up(
+    def _up(self, fleet: Fleet, stopping: threading.Event) -> Outcome:
+        outcome = reconcile.up(
             fleet,
             self._engine,
-            on_progress=lambda each: self._report(each, fleet),
-            environ=self._environ,
-            admit=lambda look: self._admit(look, fleet),
-            stopping=self.stopping,
+            on_progress=lambda each: self._report(each, fleet, stopping),
+            environ=self._ways.environ,
+            admit=self._admit,
+            stopping=stopping,
         )
+        if self._ways.join and outcome.ok and fleet.enabled:
+            self._engine.join_labelled(network_name(fleet.project), self._ways.join)
+        return outcome
 
-    def _report(self, progress: Progress, fleet: Fleet) -> None:
-        if isinstance(progress, ImageProgress) and self.stopping.is_set():
+    def _report(self, progress: Progress, fleet: Fleet, stopping: threading.Event) -> None:
+        if isinstance(progress, ImageProgress) and stopping.is_set():
             raise _CalledOff
         if isinstance(progress, Step) and progress.state in (StepState.DONE, StepState.FAILED):
             result = "ok" if progress.state is StepState.DONE else "failed"
             self._metrics.actions.labels(progress.action.kind.value, result).inc()
         self._teller(progress, fleet.project)
 
-    def _admit(self, look: Look, fleet: Fleet) -> Plan:
+    def _admit(self, look: Look) -> Plan:
         running = frozenset(
             each.client_id for each in look.observed.containers if each.state is ContainerState.RUNNING
         ).intersection(spec.client_id for spec in look.desired)
@@ -105,20 +138,69 @@ class Worker:
         self._notes = plan.notes
         if not plan.empty or plan.blocked:
             self._converged = False
-        elif not self._converged or fleet is not self._fleet:
+        elif not self._converged:
             self._converged = True
             self._teller.tell(Happening(Kind.CONVERGED, {"running": len(running)}))
-        self._fleet = fleet
-        return plan
+        self._seen = look
+        admitted = self._roller.admit(look)
+        self._metrics.rollout_halted.set(self._rollout.halt is not None)
+        return admitted
 
-    def _judge(self, fleet: Fleet, outcome: Outcome) -> Ended:
+    def _tell_news(self, news: News) -> None:
+        self._teller.tell(of_news(news))
+
+    def _judge(self, outcome: Outcome, stopping: threading.Event) -> Ended:
         if outcome.image is not None and outcome.image.built:
             self._teller.tell(Happening(Kind.IMAGE_BUILT, {"tag": outcome.image.tag}))
         lost = next((error for error in outcome.errors if error.problem in UNUSABLE), None)
         changed = any(step.state is StepState.DONE for step in outcome.steps)
-        if self.stopping.is_set() and any(step.state is StepState.SKIPPED for step in outcome.steps):
+        if stopping.is_set() and any(step.state is StepState.SKIPPED for step in outcome.steps):
             return Ended(PassEnd.INTERRUPTED, changed)
-        return Ended(PassEnd.OK if outcome.ok else PassEnd.FAILED, changed, error=lost, away=lost is not None)
+        waits = self._rollout.under_way and self._rollout.halt is None
+        return Ended(
+            PassEnd.OK if outcome.ok else PassEnd.FAILED,
+            changed,
+            error=lost,
+            away=lost is not None,
+            again_in=LOOK_SECONDS if waits else None,
+        )
+
+    def _look_after(self, fleet: Fleet, stopping: threading.Event, ended: Ended) -> Ended:
+        """After a pass that found everything as it should be; `ended`, and what came of this."""
+        assert self._seen is not None
+        findings = self.healer.look(self._seen)
+        for each in findings.decisions:
+            if each.new:
+                self._teller.tell(of_decision(each))
+        changed = any(self._restart(fleet, each, stopping) for each in findings.restarts)
+        waits = [each for each in (ended.again_in, findings.again_in) if each is not None]
+        return Ended(PassEnd.OK, changed, again_in=min(waits, default=None))
+
+    def _restart(self, fleet: Fleet, decision: Decision, stopping: threading.Event) -> bool:
+        """Of that very container: one that was made anew meanwhile is not ill."""
+
+        def same(plan: Plan) -> Plan:
+            stopped = {step.target for lane in plan.lanes for step in lane if step.kind is ActionKind.STOP}
+            return plan if stopped == {decision.container} else Plan()
+
+        outcome = reconcile.restart(
+            fleet,
+            self._engine,
+            frozenset({decision.client_id}),
+            on_progress=lambda each: self._report(each, fleet, stopping),
+            cause=decision.reason.value,
+            admit=same,
+            stopping=stopping,
+        )
+        return any(step.state is StepState.DONE for step in outcome.steps)
+
+    def _ask(self, container: str) -> object:
+        return self._survey.status(container)
+
+    def _is_busy(self) -> bool:
+        if not self._meter_sought:
+            self._meter, self._meter_sought = pressure.meter_of(self._engine), True
+        return self._meter is not None and self._meter.read().is_busy
 
     def _count(self, ended: Ended, seconds: float) -> None:
         self._metrics.reconciles.labels(ended.end.value).inc()

@@ -116,12 +116,18 @@ def test_fifty_edits_converge_and_restart_no_bot_that_need_not_be(
 
 
 def test_one_watcher_a_project_and_up_beside_it(
-    sdk: docker.APIClient, project: str, watched: Watched
+    engine: Engine, sdk: docker.APIClient, project: str, watched: Watched
 ) -> None:
     bots = {"one": "128m", "two": "128m"}
     first = watched.begin(bots)
+    address = first.until("WATCH_START")["address"]
     first.until("CONVERGED")
     before = running(sdk, project)
+
+    swollen = engine.exec(before["one"][0], ["sh", "-c", "x=a; while :; do x=$x$x; done"], 60)
+    assert swollen.exit_code == 128 + signal.SIGKILL, "by the kernel, for want of memory"
+    first.until("BOT_OOM", client_id="one")
+    assert 'bot_oom_kills_total{client_id="one"} 1.0' in fetch(address, "/metrics")
 
     second = watched.begin()
     out, error = second.process.communicate(timeout=60)

@@ -6,6 +6,7 @@ The core, the passes, planner and executor are the real ones; the engine is a mo
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,20 +26,17 @@ from tests.watching import Watching, fleet_text
 CLIENTS = ("a", "b", "c")
 EDITS_EACH, STORIES = 40, 25  # a thousand edits
 
-bots = st.lists(
-    st.tuples(
-        st.sampled_from(CLIENTS), st.sampled_from(["512m", "1g"]), st.sampled_from(["true", "true", "false"])
-    ),
-    unique_by=lambda bot: bot[0],
-)
-good = bots.map(
-    lambda found: fleet_text(
-        "".join(f"- {{clientId: {c}, memory: {m}, enabled: {e}}}\n" for c, m, e in found)
+BOT = ("", "memory: 512m", "memory: 1g", "memory: 512m, enabled: false")
+GOOD = [
+    fleet_text(
+        "".join(f"- {{clientId: {c}, {keys}}}\n" for c, keys in zip(CLIENTS, each, strict=True) if keys)
     )
-)
+    for each in product(BOT, repeat=len(CLIENTS))
+]
 # Half written, or plainly wrong.
-bad = st.tuples(good, st.integers(1, 60)).map(lambda found: found[0][: -found[1]] + "- [")
-edits = st.one_of(good, good, good, bad)
+BAD = [text[:-cut] + "- [" for text, cut in zip(GOOD, range(1, 20), strict=False)]
+# A text is drawn in one go: a thousand of them are soon drawn.
+good, edits = st.sampled_from(GOOD), st.sampled_from(GOOD + BAD)
 pauses = st.sampled_from([0.0, 0.1, 0.5, 0.7, 3.0, 40.0])
 
 
@@ -67,7 +65,8 @@ def assert_converged(watching: Watching) -> None:
 def test_a_thousand_edits_converge_and_make_no_container_that_need_not_be(
     first: str, story: list[tuple[str, float]]
 ) -> None:
-    """Each bot's container is made as often as its settings became others (or it came back), and no oftener."""
+    """Each bot's container is made at most as often as its settings became others (or it came back): of a change that
+    waits for its turn in a roll-out and is taken back meanwhile nothing is seen."""
     watching = Watching()
     watching.save(first)
     for text, pause in story:
@@ -83,7 +82,8 @@ def test_a_thousand_edits_converge_and_make_no_container_that_need_not_be(
     made = watching.metrics.registry.get_sample_value(
         "oturum_manager_actions_total", {"kind": ActionKind.CREATE.value, "result": "ok"}
     )
-    assert made == needed
+    assert made is not None
+    assert made <= needed
 
 
 class Trouble:

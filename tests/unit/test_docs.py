@@ -19,5 +19,5 @@ def test_the_page_is_what_the_code_says(name: str) -> None:
 def test_the_readme_names_no_page_that_is_not_there() -> None:
     for readme in ("README.md", "README.tr.md"):
         text = (DOCS.parent / readme).read_text()
-        for name in ("metrics.md", "bot.md"):
+        for name in ("metrics.md", "watch.md", "bot.md"):
             assert f"docs/{name}" in text
