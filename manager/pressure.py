@@ -135,6 +135,11 @@ class Gate:
         self._containers: dict[str, str] = {}
         self._processes: dict[str, tuple[int, str]] = {}
 
+    @property
+    def window(self) -> int:
+        """How many starts at a time it lets through now."""
+        return self._admission.window if self._admission else FREE_STARTS
+
     def enter(self, key: str, stopping: threading.Event, telling: Callable[[Hold], None]) -> bool:
         """Returns when `key` may start; False: it shall not any more, because of `stopping`."""
         if self._free:
