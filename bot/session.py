@@ -83,18 +83,7 @@ class Session:
             raise session_error(error, folder, client_id) from error
         return session
 
-    @staticmethod
-    def peek(folder: Path) -> SessionInfo:
-        """What a volume says without its lock, be it in use or not; nothing is changed. Raises OSError."""
-        try:
-            known = marker.load(folder / "marker.json") or sessioninfo.guess(folder / "profile")
-        except marker.Unreadable:
-            known = sessioninfo.guess(folder / "profile")
-        try:
-            entries = mirror.load(folder / "mirror.json")
-        except mirror.Unreadable:
-            entries = None
-        return sessioninfo.info(known, sessioninfo.living(entries, known))
+    peek = staticmethod(sessioninfo.peek)
 
     def close(self) -> None:
         self._lock.release()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bot import mirror
+from bot import marker, mirror
 from bot.marker import Marker, Stage
 from bot.verdict import Ruling
 
@@ -60,3 +60,16 @@ def info(known: Marker, living: dict[str, str] | None) -> SessionInfo:
         stage=known.stage,
         unlinking=bool(known.pending_erase),
     )
+
+
+def peek(folder: Path) -> SessionInfo:
+    """What a volume says without its lock, be it in use or not; nothing is changed. Raises OSError."""
+    try:
+        known = marker.load(folder / "marker.json") or guess(folder / "profile")
+    except marker.Unreadable:
+        known = guess(folder / "profile")
+    try:
+        entries = mirror.load(folder / "mirror.json")
+    except mirror.Unreadable:
+        entries = None
+    return info(known, living(entries, known))
