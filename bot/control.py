@@ -56,7 +56,8 @@ class ControlServer:
             raise SocketTaken("another bot answers on it")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)
+            if path.is_socket():  # of a bot that was killed; any other file is somebody's
+                path.unlink(missing_ok=True)
             listener = _bind(path)
         except OSError as error:
             raise SocketTaken(error.strerror or str(error)) from error

@@ -27,7 +27,7 @@ _COPY_SECONDS = 50
 _CODE_LIFE_SECONDS = 180
 _MEMORY_SECONDS = 10
 _SIZE_SECONDS = 300
-_PHONE = re.compile(r"\d{7,15}")
+_PHONE = re.compile(r"[0-9]{7,15}")
 
 
 def _ruling(ruling: Ruling | None) -> dict[str, Any] | None:

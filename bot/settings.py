@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -33,7 +33,7 @@ def read_settings(environ: Mapping[str, str]) -> BotSettings:
     if not text.strip():
         raise BadSettings(say("settings.missing"), say("settings.missing_fix"))
     try:
-        raw = json.loads(text)
+        raw = json.loads(text, parse_int=_whole)
     except json.JSONDecodeError as error:
         raise BadSettings(say("settings.not_json", line=error.lineno, column=error.colno)) from None
     except RecursionError:
@@ -43,7 +43,8 @@ def read_settings(environ: Mapping[str, str]) -> BotSettings:
     say = _catalogue(raw.get("language"), environ)
     problems = _place_problems(raw, say)
     try:
-        settings = BotSettings.model_validate(raw)
+        # Strict, as the published schema says: no `"off"` for false, no `client_id`.
+        settings = BotSettings.model_validate(_frozen(raw), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
         problems = [(_path(each), _problem(each, say)) for each in found] + problems
@@ -60,10 +61,32 @@ def _catalogue(wanted: object, environ: Mapping[str, str]) -> Catalogue:
 
 def _place_problems(raw: Mapping[str, Any], say: Catalogue) -> list[tuple[str, str]]:
     """What a browser would take without a word, or die of without a reason."""
+    problems = [(path, say("settings.nul")) for path, text in _texts(raw, "") if "\0" in text]
     zone = raw.get("timezone")
     if isinstance(zone, str) and available_timezones() and not _is_zone(zone):
-        return [("timezone", say("settings.timezone"))]
-    return []
+        problems.append(("timezone", say("settings.timezone")))
+    return problems
+
+
+def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every text in it and where it stands: `browser.args.0`."""
+    if isinstance(value, str):
+        yield path.removeprefix("."), value
+    elif isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(each, f"{path}.{key}")
+
+
+def _frozen(value: object) -> object:
+    """JSON has only lists for what our models keep as tuples."""
+    if isinstance(value, dict):
+        return {key: _frozen(each) for key, each in value.items()}
+    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value
+
+
+def _whole(digits: str) -> int | float:
+    """Python reads no whole number of more than 4300 digits; no setting is one."""
+    return int(digits) if len(digits) < 100 else float(digits)
 
 
 def _is_zone(name: str) -> bool:

@@ -52,3 +52,32 @@ def test_no_value_is_repeated() -> None:
     secret = "hunter2-not-to-be-seen"
     lines = told(proxy={"server": f"http://user:{secret}@proxy:1"}, url=secret, timezone=secret)
     assert secret not in str(lines)
+
+
+def test_only_what_the_schema_allows() -> None:
+    """A sandbox must not be off because a word somewhere reads like "no"."""
+    lines = told(browser={"sandbox": "off"}, httpPort="80", reconnect={"takeover": 1})
+    assert sorted(line.split(":")[0] for line in lines[:-1]) == [
+        "browser.sandbox", "httpPort", "reconnect.takeover",
+    ]  # fmt: skip
+    assert "client_id: unknown key (did you mean clientId?)" in told(client_id="x")
+    settings = read_settings({"BOT_SETTINGS": json.dumps(GOOD | {"browser": {"args": ["--a"]}})})
+    assert settings.browser.args == ("--a",)
+
+
+def test_a_character_that_no_path_or_name_can_hold() -> None:
+    lines = told(sessionDir="a\0b", browser={"args": ["--a", "\0"]}, timezone="UTC\0")
+    for path in ("sessionDir", "browser.args.1", "timezone"):
+        assert f"{path}: holds the character U+0000" in lines
+
+
+def test_half_a_character() -> None:
+    assert any(line.startswith("sessionDir: ") for line in told(sessionDir="a\ud800"))
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "-" + "1" * 5000, "NaN", "1e999"])
+def test_numbers_that_are_none(number: str) -> None:
+    text = f'{{"clientId": "a", "sessionDir": "s", "reconnect": {{"networkWait": {number}}}}}'
+    with pytest.raises(BadSettings) as caught:
+        read_settings({"BOT_SETTINGS": text})
+    assert "BOT_SETTINGS: reconnect.networkWait: " in caught.value.lines[0]
