@@ -9,7 +9,15 @@ from contextlib import suppress
 INTERRUPTED = 130
 
 
+def open_streams() -> None:
+    """The three that a program may count on, be it into nothing: else the next file opened would get their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  for as long as the program runs
+
+
 def run() -> None:
+    open_streams()
     try:
         from manager.cli import main  # noqa: PLC0415  Ctrl-C may come while the modules are still being read
 

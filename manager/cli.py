@@ -19,6 +19,7 @@ from manager.exits import Exit
 
 PROGRAM = "python -m manager"
 COMPLETE_VARIABLE = "_OTURUM_COMPLETE"
+_OUTPUT_ENDED = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 # Read only when it is called: `up` with nothing to do must not wait for what draws QR codes.
 COMMANDS = {
@@ -75,11 +76,13 @@ class Root(Group):
         except (click.Abort, KeyboardInterrupt):
             return Exit.INTERRUPTED
         except OSError as error:
-            if error.errno != errno.EPIPE:
+            if error.errno not in _OUTPUT_ENDED or error.filename is not None:
                 raise
-            # Whoever read us (`| head`) has seen enough; what is left in the buffer has nowhere to go.
+            # What is left in the buffer has nowhere to go.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return Exit.FAILED
+            if error.errno == errno.EPIPE:  # whoever read us (`| head`) has seen enough
+                return Exit.FAILED
+            return _say_error(app, app.say("cli.not_written", detail=error.strerror), "", Exit.FAILED)
         except Exception as error:
             return _told(error, app)
         return int(found or Exit.OK)

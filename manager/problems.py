@@ -21,6 +21,7 @@ class EngineProblem(StrEnum):
     PERMISSION = "permission"
     TLS = "tls"
     BAD_HOST = "bad_host"
+    NOT_AN_ENGINE = "not_an_engine"
     SSH_SUPPORT = "ssh_support"
     TOO_OLD = "too_old"
     IMAGE_MISSING = "image_missing"
@@ -50,6 +51,7 @@ UNUSABLE = frozenset(
         EngineProblem.PERMISSION,
         EngineProblem.TLS,
         EngineProblem.BAD_HOST,
+        EngineProblem.NOT_AN_ENGINE,
         EngineProblem.SSH_SUPPORT,
         EngineProblem.TOO_OLD,
         EngineProblem.TIMEOUT,

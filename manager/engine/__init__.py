@@ -5,7 +5,8 @@ Answers are handed on raw to `manager.observed`; failures become `EngineError`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
 from bot.contract import LABEL_PROJECT
 from manager import observed
@@ -22,13 +23,27 @@ __all__ = ["Engine"]
 class Engine(Networks, Volumes, Leases):
     def observe(self, project: str, names: Collection[str], volumes: Collection[str]) -> observed.Observed:
         """Two list calls; a third for the network only while no running bot proves that it is there."""
-        containers: list[Json] = self.ask(lambda api: api.containers(all=True))
-        known: list[Json] = self.ask(lambda api: api.volumes())["Volumes"] or []
+        containers = self._listed(lambda api: api.containers(all=True))
+        known = self._listed(lambda api: api.volumes()["Volumes"] or [])
         network = network_name(project)
         networks: list[Json] | None = None
         if not any(_proves_network(each, project, network) for each in containers):
-            networks = self.ask(lambda api: api.networks(names=[network]))
+            networks = self._listed(lambda api: api.networks(names=[network]))
         return observed.from_engine(project, containers, known, networks, names, volumes)
+
+    def _listed(self, call: Callable[[Any], Any]) -> list[Json]:
+        """What an engine has a list of. Raises NOT_AN_ENGINE: many a web server answers to anything."""
+        try:
+            found = self.ask(call)
+        except EngineError as error:
+            if error.problem is not EngineProblem.GONE:  # a list is never gone
+                raise
+            raise EngineError(EngineProblem.NOT_AN_ENGINE, error.detail, host=self.host) from error
+        except (KeyError, TypeError):
+            found = None
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise EngineError(EngineProblem.NOT_AN_ENGINE, "JSON", host=self.host)
+        return found
 
     def image_id(self, reference: str) -> str | None:
         try:

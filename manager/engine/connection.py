@@ -65,7 +65,10 @@ class _Api(docker.APIClient):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         self._counter.count(request.method or "GET", request.path_url)
         read = kwargs.get("timeout")
-        kwargs["timeout"] = (CONNECT_SECONDS, read)
+        if not isinstance(
+            read, tuple
+        ):  # a redirected request comes here again with what it got the first time
+            kwargs["timeout"] = (CONNECT_SECONDS, read)
         return super().send(request, **kwargs)
 
     def open_stream(
@@ -107,6 +110,8 @@ class Connection:
                 raise EngineError(EngineProblem.BAD_HOST, f"docker context {name!r}", host=name)
             host = None if context.name == "default" else context.Host
             return cls(host, context.TLSConfig if host else None)
+        except ValueError as error:  # a context's files that are no JSON
+            raise EngineError(EngineProblem.BAD_HOST, str(error), host="docker context") from error
         except (docker.errors.DockerException, OSError) as error:
             raise EngineError(EngineProblem.TLS, str(error), host=environ.get("DOCKER_HOST", "")) from error
 
@@ -125,6 +130,8 @@ class Connection:
             raise EngineError(problem, str(error), host=self.host) from error
         except BROKEN as error:
             raise self.connection_error(error) from error
+        except ValueError as error:  # a port that is no number
+            raise EngineError(EngineProblem.BAD_HOST, str(error), host=self.host) from error
 
     def ask(self, call: Callable[[Any], Any], **values: object) -> Any:
         """`call` with the SDK's errors translated; repeated with the engine's lowest API if ours is too old.
@@ -146,6 +153,8 @@ class Connection:
             raise EngineError(problem_of(error.status_code, sentence), sentence, **values) from error
         except http.ReadTimeout as error:
             raise EngineError(EngineProblem.TIMEOUT, str(error), host=self.host, **values) from error
+        except (http.JSONDecodeError, http.TooManyRedirects) as error:
+            raise EngineError(EngineProblem.NOT_AN_ENGINE, str(error), host=self.host, **values) from error
         except BROKEN as error:
             raise self.connection_error(error) from error
 

@@ -302,10 +302,6 @@ def test_a_host_name_nobody_knows() -> None:
     assert problem_of_call(Engine("tcp://no-such-host.invalid:2375").info) is EngineProblem.NO_SUCH_HOST
 
 
-def test_an_address_that_is_none() -> None:
-    assert problem_of_call(lambda: Engine("htp://nonsense")) is EngineProblem.BAD_HOST
-
-
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody without leave")
 def test_a_socket_one_may_not_use(tmp_path: Path) -> None:
     path = tmp_path / "closed.sock"

@@ -1,0 +1,54 @@
+"""Where the output goes: into a pipe that closes, onto a full disk, or nowhere at all."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.cli.conftest import PROGRAM, Cli
+
+
+def started(cli: Cli, redirected: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", f'"$@" {redirected}', "sh", *PROGRAM, *words],
+        cwd=cli.folder, env=cli.environ, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ["validate", "validate --json", "--help", "completion bash"])
+def test_onto_a_full_disk(cli: Cli, words: str) -> None:
+    cli.file.write_text("bots: []\n")
+    ran = started(cli, ">/dev/full", *words.split())
+    assert (ran.returncode, ran.stderr) == (1, "The output could not be written: No space left on device.\n")
+
+
+def test_a_reader_that_leaves_early(cli: Cli) -> None:
+    cli.file.write_text("bots: []\n")
+    ran = started(cli, "| true", "validate")
+    assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(("redirected", "code"), [(">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)])
+def test_without_output_at_all(cli: Cli, redirected: str, code: int) -> None:
+    """As some supervisors start programs; what is opened next must not get the output's number."""
+    cli.file.write_text("bots: []\n")
+    ran = started(cli, redirected, "add", "one")
+    assert (ran.returncode, ran.stderr) == (code, "")
+    assert cli.file.read_text() == "bots:\n  - clientId: one\n"
+
+
+def test_an_error_without_output(cli: Cli) -> None:
+    assert started(cli, ">&- 2>&-", "validate").returncode == 4
+
+
+def test_a_broken_docker_configuration(cli: Cli) -> None:
+    """A docker configuration that is no JSON is told of, not fallen over."""
+    config = cli.folder / "docker"
+    config.mkdir()
+    (config / "config.json").write_text("{")
+    cli.file.write_text("bots: []\n")
+    environ = {"DOCKER_CONFIG": str(config), "DOCKER_HOST": "", "DOCKER_CONTEXT": ""}
+    ran = cli("status", **environ)
+    assert "Traceback" not in ran.err
+    assert ran.code in (0, 5)
