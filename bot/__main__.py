@@ -23,6 +23,9 @@ def main(arguments: Sequence[str]) -> int:
             code: int = importlib.import_module(f"bot.{part}").main(rest)
             return code
         case []:
+            from bot import hearing  # noqa: PLC0415
+
+            hearing.begin()
             from bot import start  # noqa: PLC0415
 
             return start.main()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-from bot import VERSION
+from bot import VERSION, hearing
 from bot.contract import BotExit, BotSettings, EventName, Level
 from bot.control import ControlServer, SocketTaken
 from bot.desk import Desk
@@ -24,8 +23,6 @@ from bot.session import Session, SessionError
 from bot.settings import BadSettings, read_settings
 from bot.text import Catalogue
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
 
 async def serve(driver: Driver) -> BotExit:
     """Runs the bot of `BOT_SETTINGS` to its end. Who made `driver` closes it."""
@@ -38,13 +35,13 @@ async def serve(driver: Driver) -> BotExit:
 
 
 async def _serve(settings: BotSettings, driver: Driver) -> BotExit:
-    """Signals are heard from here on: a stop in the middle of a start is a clean stop."""
+    """A stop in the middle of a start is a clean stop."""
     stop = asyncio.Event()
     heard: list[str] = []
     loop = asyncio.get_running_loop()
 
-    def hear(number: signal.Signals) -> None:
-        heard.append(number.name)
+    def hear(name: str) -> None:
+        heard.append(name)
         stop.set()
 
     def unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -53,8 +50,7 @@ async def _serve(settings: BotSettings, driver: Driver) -> BotExit:
             loop.default_exception_handler(context)
 
     loop.set_exception_handler(unheard)
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, hear, number)
+    hearing.hand_over(loop, hear)
     say = Catalogue(LOCALES, settings.language)
     log = EventLog(settings.client_id, say)
     fields = {"clientId": settings.client_id, "version": VERSION, "sandbox": settings.browser.sandbox}

@@ -137,8 +137,8 @@ class Plain:
         os.write(sys.stderr.fileno(), f"{text}\n".encode())
 
     def line(self, text: str, colour: str | None = None) -> None:
-        # Nobody may be listening any more (`| head`): no reason to leave the fleet half made.
-        with suppress(BrokenPipeError):
+        # Nobody may listen any more (`| head`), or the log's disk is full: no reason to leave the fleet half made.
+        with suppress(OSError):
             click.secho(text, fg=colour, err=colour == "red")
 
     def doing(self, action: Action) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from demo.__main__ import DemoProgress
@@ -28,6 +31,14 @@ def test_the_first_line_of_each_build_step(capsys: pytest.CaptureFixture[str]) -
         "build step 1 of 2: FROM base",
         "build step 2 of 2: RUN make",
     ]
+
+
+def test_a_full_disk_under_the_log_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full").open("w")  # noqa: SIM115  its end fails too
+    monkeypatch.setattr(sys, "stdout", full)
+    Plain(catalogue("en"), "shop")(ImageProgress("fetching the base image"))
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
 
 
 def test_the_demo_leaves_build_steps_out_that_come_from_the_cache(capsys: pytest.CaptureFixture[str]) -> None:
