@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 
 INTERRUPTED = 130
 
 
 def open_streams() -> None:
-    """The three that a program may count on, be it into nothing: else the next file opened would get their number."""
+    """The three that a program may count on, be it into nothing: else the next file opened would get their number.
+
+    Text that the terminal's encoding lacks is no reason to fail. ASCII is what a locale that was never set looks like.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  for as long as the program runs
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            if codecs.lookup(stream.encoding).name == "ascii":
+                stream.reconfigure(encoding="utf-8")
+            elif stream.errors == "strict":
+                stream.reconfigure(errors="replace")
 
 
 def run() -> None:

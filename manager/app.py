@@ -53,6 +53,11 @@ class App:
         return sys.stdout.isatty() and self.environ.get("TERM", "dumb") != "dumb" and not self.json
 
     @property
+    def colour(self) -> bool | None:
+        """False where the reader wants none (https://no-color.org); None: as the terminal is."""
+        return False if self.environ.get("NO_COLOR") else None
+
+    @property
     def can_ask(self) -> bool:
         return self.terminal and sys.stdin.isatty()
 

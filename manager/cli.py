@@ -70,7 +70,12 @@ class Root(Group):
         app = App.of(os.environ)
         try:
             found = super().main(
-                args, prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, standalone_mode=False, obj=app
+                args,
+                prog_name=PROGRAM,
+                complete_var=COMPLETE_VARIABLE,
+                standalone_mode=False,
+                obj=app,
+                color=app.colour,
             )
             sys.stdout.flush()
         except (click.Abort, KeyboardInterrupt):
@@ -138,7 +143,7 @@ def _say_error(app: App, message: str, fix: str, code: Exit) -> Exit:
     if app.json:
         told = {"ok": False, "exit": int(code), "error": {"message": message, "fix": fix}}
         click.echo(json.dumps(told, ensure_ascii=False))
-    click.secho(message, err=True, nl=not fix, fg="red")
+    click.secho(message, err=True, nl=not fix, fg="red", color=app.colour)
     if fix:
         click.echo(f" {fix}", err=True)
     return code

@@ -42,6 +42,35 @@ def test_an_error_without_output(cli: Cli) -> None:
     assert started(cli, ">&- 2>&-", "validate").returncode == 4
 
 
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("latin-1", "Kullan?m"), ("latin-1:backslashreplace", "Kullan\\u0131m")]
+)
+def test_an_encoding_that_lacks_letters(cli: Cli, encoding: str, said: str) -> None:
+    environ = cli.environ | {"PYTHONIOENCODING": encoding, "OTURUM_LANG": "tr"}
+    ran = subprocess.run([*PROGRAM, "--help"], env=environ, capture_output=True, check=True, timeout=60)
+    assert ran.stdout.startswith(said.encode())
+
+
+def test_a_locale_that_was_never_set(cli: Cli, project: str) -> None:
+    """Neither Python's own help against it."""
+    cli.bots(project, "one")
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "OTURUM_LANG": "tr"}
+    watching = cli.terminal("status", "--watch", **bare)
+    watching.expect("oluşturulmadı")
+    watching.interrupt()
+    assert watching.end().code == 130
+
+
+def test_no_colour_where_none_is_wanted(cli: Cli, project: str) -> None:
+    cli.bots(project, "one")
+    for words in ("status", "status two"):
+        shown = {wish: cli.terminal(*words.split(), NO_COLOR=wish) for wish in ("", "1")}
+        for terminal in shown.values():
+            terminal.end()
+        assert "\x1b[31m" in shown[""].seen
+        assert "\x1b[3" not in shown["1"].seen
+
+
 def test_a_broken_docker_configuration(cli: Cli) -> None:
     """A docker configuration that is no JSON is told of, not fallen over."""
     config = cli.folder / "docker"
