@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,6 +30,13 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _standard_output() -> TextIO | None:
+    """JSON is UTF-8 whatever the locale. None: the bot was started without a standard output."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    return sys.stdout
+
+
 class EventLog:
     """`file` is attached once the volume is checked and locked; lines from before are written then."""
 
@@ -37,7 +45,7 @@ class EventLog:
         self.last: deque[dict[str, Any]] = deque(maxlen=LAST_EVENTS)
         self.lost_lines = 0
         self._catalogue = catalogue
-        self._out = out if out is not None else sys.stdout
+        self._out = out if out is not None else _standard_output()
         self._file: Path | None = None
         self._early: deque[str] = deque(maxlen=_EARLY_LINES)
 
@@ -70,6 +78,9 @@ class EventLog:
             self._keep(text)
 
     def _print(self, text: str) -> None:
+        if self._out is None:
+            self.lost_lines += 1
+            return
         try:
             self._out.write(text + "\n")
             self._out.flush()

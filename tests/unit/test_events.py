@@ -111,3 +111,22 @@ def test_the_last_events_are_at_hand() -> None:
 )
 def test_phone_numbers_are_masked(number: str, masked: str) -> None:
     assert mask_phone(number) == masked
+
+
+def test_no_standard_output_stops_no_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    log = EventLog("shop", Catalogue(LOCALES, "en"))
+    log.attach(tmp_path / "events.jsonl")
+    say(log)
+    assert log.lost_lines == 1
+    assert json.loads((tmp_path / "events.jsonl").read_text())["event"] == "WHATSAPP_QR"
+
+
+def test_json_is_utf8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(seen, encoding="ascii"))
+    log = EventLog("shop", Catalogue(LOCALES, "tr"))
+    fields = {"name": "şube", "half": "\ud800"}
+    log.emit(EventName.BOT_STATE, Level.INFO, "state", {"from": "STARTING", "to": "READY", **fields})
+    line = json.loads(seen.getvalue().decode())
+    assert (line["name"], line["half"], log.lost_lines) == ("şube", "?", 0)
