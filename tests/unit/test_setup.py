@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import string
@@ -228,3 +229,18 @@ def test_the_stacks_images_are_those_of_its_file() -> None:
     text = (ROOT / "compose" / "compose.yaml").read_text("utf-8")
     assert set(monitor.public_images(text)) == {"prometheus", "alertmanager", "grafana"}
     assert all(re.search(r":v?\d+\.\d+\.\d+$", image) for image in monitor.public_images(text).values())
+
+
+def test_a_base_image_that_is_given_needs_no_engine() -> None:
+    environ = {"PATH": "/nonexistent", "OTURUM_BASE": "debian:bookworm-slim", "HTTP_PROXY": "http://proxy:1"}
+    answer = subprocess.run(
+        [sys.executable, ROOT / "setup" / "base_image.py"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout)
+    assert found["base"] == found["buildArgs"]["BASE"] == "debian:bookworm-slim"
+    assert found["buildArgs"]["HTTP_PROXY"] == "http://proxy:1"
