@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import bots, diagnostics, files, syncs, trivial
+from bench import bots, diagnostics, earlykill, files, syncs, trivial
 from bench.figures import Figure, table
 from manager.engine import Engine
 
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[Engine, int], list[Figure]]] = {
     "size": bots.size,
     "bots": bots.bots,
     "syncs": syncs.syncs,
+    "early": earlykill.early,
     "diagnostics": diagnostics.summary,
 }
 
