@@ -210,7 +210,8 @@ It keeps the engine as bots.yaml says. What wakes it:
 | nothing of all this | 30 s after the last pass |
 
 A pass is what `up` does: image, plan, steps, with the same lock against other managers on this machine. A bots.yaml that is saved during a long pass ends it after the steps
-under way; the next one begins at once. Two things come on top:
+under way; the next one begins at once. A watcher whose own program was changed on the disk makes no pass, and starts itself anew once that
+has been at rest for 5 s: an update (`git pull && make up`) needs no other care. Two things come on top:
 
 - **A change comes to one bot first.** What recreates bots (another image, other settings) is done to one of them, as by `up --canary --batch 5` (`--batch N` for another number).
   If that bot is not as well as before, the roll-out stops, and the log and `oturum_manager_rollout_halted` say so, until bots.yaml is corrected or that bot is well after all.
@@ -227,6 +228,7 @@ WATCH_EVENTS = {
     Kind.WATCH_START: "it begins; `address`: where it answers",
     Kind.WATCH_STOPPING: "it was told to stop while steps are under way",
     Kind.WATCH_STOP: "it has ended; the bots go on",
+    Kind.WATCH_RENEW: "its own program was changed on the disk (an update); it starts itself anew",
     Kind.WATCH_UNGUARDED: "the engine could not be made to hold the project for it; it works on, and a second watcher could too",
     Kind.CONFIG_LOADED: "another bots.yaml counts from now on",
     Kind.CONFIG_INVALID: "bots.yaml has mistakes; the last good one goes on to count",

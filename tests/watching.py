@@ -46,15 +46,18 @@ class Watching:
     ended: list[Ended] = field(default_factory=list)
     over: bool = False
     before_pass: Callable[[], None] = lambda: None
+    changed_since: float | None = None
 
     def __post_init__(self) -> None:
         self.core, self.metrics = Watch(), WatchMetrics()
         self.holder = Holder(self.engine, "this test")
         teller = PassTeller(self.told.append, catalogue("en"))
-        self.worker = Worker(
-            self.engine, self.holder, self.metrics, teller, Ways({}, batch=5, clock=lambda: self.now)
-        )  # type: ignore[arg-type]
+        ways = Ways({}, batch=5, clock=lambda: self.now, changed_for=self._changed_for)
+        self.worker = Worker(self.engine, self.holder, self.metrics, teller, ways)  # type: ignore[arg-type]
         self.stopping = threading.Event()
+
+    def _changed_for(self) -> float | None:
+        return None if self.changed_since is None else self.now - self.changed_since
 
     def happen(self, event: Event) -> None:
         self._perform(self.core.handle(event, self.now) + self.core.tick(self.now))

@@ -17,6 +17,7 @@ from manager.plan import Plan
 from manager.progress import Reporter
 from manager.reconcile import Outcome
 from manager.rollout import Rollout, changes_of
+from manager.watch.holder import holder_of
 
 
 @command("up")
@@ -66,7 +67,10 @@ def up(  # noqa: PLR0913, PLR0917  its options
 def down(app: App, clients: tuple[str, ...], dry_run: bool, as_json: bool) -> Exit:
     fleet, engine = app.fleet(), app.engine()
     only = app.chosen(clients, known(fleet, engine, clients))
-    return carry_out(app, fleet, lambda reporter: reconcile.down(fleet, engine, only, dry_run, reporter))[1]
+    code = carry_out(app, fleet, lambda reporter: reconcile.down(fleet, engine, only, dry_run, reporter))[1]
+    if code is Exit.OK and (holder := holder_of(engine, fleet.project)):
+        click.secho(app.say("cli.watcher_undoes", holder=holder), err=True, fg="yellow")
+    return code
 
 
 @command("restart")

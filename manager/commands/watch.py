@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 
@@ -12,8 +13,9 @@ from manager.app import App, UserError
 from manager.clickwords import app_of, command, json_flag, number, option
 from manager.exits import Exit
 from manager.watch.holder import Held
-from manager.watch.loop import Surroundings
+from manager.watch.loop import Outdated, Surroundings
 from manager.watch.loop import watch as keep_watch
+from manager.watch.program import Program
 from manager.watch.server import PortTaken
 from manager.watch.telling import Teller
 from manager.watch.work import Ways
@@ -38,10 +40,12 @@ def _address(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 def watch(app: App, listen: tuple[str, int], batch: int, join: str | None, as_json: bool) -> Exit:
     tell = Teller(app.say, sys.stdout, as_json=app.json, colour=app.terminal)
     host, port = listen
-    ways = Ways(app.environ, app.say.language, batch, join)
+    ways = Ways(app.environ, app.say.language, batch, join, changed_for=Program().changed_for)
     around = Surroundings(app.file, app.engine(), ways, app.say, tell, host, port)
     try:
         return asyncio.run(keep_watch(around))
+    except Outdated:
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606  ourselves, as we were called
     except PortTaken as error:
         values = {"address": f"{error.host}:{error.port}", "detail": error.detail}
         raise UserError(app.say("watch.port_taken", **values), app.say("watch.port_taken_fix")) from error

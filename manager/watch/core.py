@@ -53,7 +53,7 @@ class Ended:
     """A pass is over. `changed`: it did something. `error`: it could not even plan. `away`: nor reach the engine.
 
     `again_in`: seconds after which there is more to do, whatever happens (a roll-out's next look, a bot's backoff).
-    `held_by`: another watcher, which has the project; nothing was done.
+    `held_by`: another watcher, which has the project; nothing was done. `renew`: the program itself has become another.
     """
 
     end: PassEnd
@@ -62,6 +62,7 @@ class Ended:
     away: bool = False
     again_in: float | None = None
     held_by: str | None = None
+    renew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +103,17 @@ class Watch:
     """`fleet`: the last good one. `errors`: what is wrong with the file as it stands now.
 
     `last_error`: why the last pass could not even be made. `held_by`: another watcher, when that ended this one.
+    `renewing`: it ended to be started anew.
     """
 
     def __init__(self) -> None:
         self.fleet: Fleet | None = None
         self.errors: ConfigErrors | None = None
         self.engine_away_since: float | None = None
-        self.passing = False
         self.stopping = False
         self.held_by: str | None = None
+        self.renewing = False
+        self._passing: Fleet | None = None
         self._saved: Fleet | ConfigErrors | None = None
         self._save = _Settling(SAVE_SECONDS, SAVE_AT_MOST)
         self._wake = _Settling(EVENT_SECONDS, EVENT_AT_MOST)
@@ -123,6 +126,10 @@ class Watch:
     @property
     def project(self) -> str:
         return self.fleet.project if self.fleet else ""
+
+    @property
+    def passing(self) -> bool:
+        return self._passing is not None
 
     def next_at(self) -> float | None:
         """When `tick` has something to do, if nothing happens before."""
@@ -142,7 +149,7 @@ class Watch:
         if self.fleet is None or self.passing:
             return effects
         if self._wake.over(now) or (self._due is not None and now >= self._due):
-            self.passing = True
+            self._passing = self.fleet
             self._wake.clear()
             self._due = None
             effects.append(MakePass(self.fleet))
@@ -205,12 +212,15 @@ class Watch:
         return [] if same else [_tell(kind, errors=errors)]
 
     def _ended(self, ended: Ended, now: float) -> list[Effect]:
-        self.passing = False
+        passed, self._passing = self._passing, None
         self._ended_at = now
         if ended.held_by is not None:
             self.held_by = ended.held_by
             self.stopping = True
             return [End()]
+        if ended.renew and not self.stopping:
+            self.renewing = self.stopping = True
+            return [_tell(Kind.WATCH_RENEW), End()]
         effects = self._judge(ended, now)
         if self.stopping:
             return [*effects, End()]
@@ -224,8 +234,9 @@ class Watch:
             whole = ended.end is PassEnd.OK and not ended.changed
             wait = RELIST_SECONDS if whole else 0.0
         if ended.again_in is not None:
-            wait = min(wait, ended.again_in)
-        self._due = now + wait
+            wait = ended.again_in if ended.end is PassEnd.INTERRUPTED else min(wait, ended.again_in)
+        # One for an older file says nothing about the newer one.
+        self._due = now + wait if passed is self.fleet else now
         return effects
 
     def _judge(self, ended: Ended, now: float) -> list[Effect]:

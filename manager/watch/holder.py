@@ -58,6 +58,18 @@ def lease_name(project: str) -> str:
     return f"{project}-watch"
 
 
+def holder_of(engine: HoldsOn, project: str) -> str | None:
+    """The watcher that is at work on a project, if there is one. Raises EngineError."""
+    try:
+        found = engine.inspect(lease_name(project))
+    except EngineError as error:
+        if error.problem is EngineProblem.GONE:
+            return None
+        raise
+    holder = (found["Config"].get("Labels") or {}).get(LABEL_HOLDER)
+    return str(holder) if holder and found["State"]["Status"] == "running" else None
+
+
 def about_me(address: str) -> str:
     """`pid 4711 on web1 (as root, http://127.0.0.1:9465)`"""
     return f"pid {os.getpid()} on {socket.gethostname()} (as {_user()}, {address})"

@@ -40,8 +40,14 @@ class Surroundings:
     port: int
 
 
+class Outdated(Exception):
+    """The program on the disk is another one now: it is to be started instead."""
+
+
 async def watch(around: Surroundings) -> Exit:
-    """Works until it is told to stop, or finds another watcher on the project (Held). Raises PortTaken."""
+    """Works until it is told to stop, or finds another watcher on the project (Held), or itself outdated (Outdated).
+
+    Raises PortTaken too."""
     core, metrics = Watch(), WatchMetrics()
     status = Status(around.file, around.engine.host, core, metrics, around.say)
     server = Server(status)
@@ -89,6 +95,8 @@ class _Loop:
         self._holder.release()
         if self._core.held_by is not None:
             raise Held(self._core.held_by, lease_name(self._core.project))
+        if self._core.renewing:
+            raise Outdated
         self._tell(Kind.WATCH_STOP)
         return self._code
 

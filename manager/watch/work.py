@@ -27,6 +27,7 @@ from manager.watch.happenings import Happening, Kind, of_decision, of_news
 from manager.watch.healing import Healer
 from manager.watch.holder import Held, Holder
 from manager.watch.metrics import WatchMetrics
+from manager.watch.program import REST_SECONDS
 from manager.watch.telling import PassTeller
 from manager.watchdog import Decision
 
@@ -34,13 +35,15 @@ from manager.watchdog import Decision
 @dataclass(frozen=True, slots=True)
 class Ways:
     """How passes are made. `language`: in which the bots are asked. `batch`: how many bots are changed at a time, after
-    the first. `join`: containers with this label are put on the bots' network, as Prometheus must be."""
+    the first. `join`: containers with this label are put on the bots' network, as Prometheus must be.
+    `changed_for`: as `Program`'s."""
 
     environ: Mapping[str, str]
     language: str = "en"
     batch: int | None = None
     join: str | None = None
     clock: Callable[[], float] = time.monotonic
+    changed_for: Callable[[], float | None] = lambda: None
 
 
 class _CalledOff(Exception):
@@ -67,6 +70,8 @@ class Worker:
 
     def make_pass(self, fleet: Fleet, stopping: threading.Event) -> Ended:
         """Never raises what may go wrong with an engine. `stopping`, once set, ends it after its running steps."""
+        if (age := self._ways.changed_for()) is not None:
+            return Ended(PassEnd.INTERRUPTED, again_in=REST_SECONDS, renew=age >= REST_SECONDS)
         began = time.monotonic()
         self._turn_to(fleet)
         self._teller.begin()

@@ -152,6 +152,17 @@ def test_one_watcher_a_project_and_up_beside_it(
     assert after["one"] == before["one"]
     assert len(sdk.containers(all=True, filters={"label": f"{LABEL_PROJECT}={project}"})) == 3
 
+    down = subprocess.run(
+        [*PROGRAM, "--file", str(watched.file), "down", "three"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"pid {first.process.pid} on " in down.stderr, "it says who will undo that"
+    first.until("CONVERGED", running=3)
+    after |= {"three": running(sdk, project)["three"]}
+
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
     third = watched.begin()
     third.until("CONVERGED", running=3)

@@ -22,10 +22,11 @@ from tests.engine.conftest import TRIVIAL_IMAGE
 class Watcher:
     """A watcher under way. Its log is read as it comes, and waited for."""
 
-    def __init__(self, file: Path, host: str, *options: str) -> None:
+    def __init__(self, file: Path, host: str, *options: str, program: Path = ROOT) -> None:
         self.process = subprocess.Popen(
             [*PROGRAM, "--file", str(file), "watch", "--listen", "127.0.0.1:0", "--json", *options],
-            env=os.environ | {"DOCKER_HOST": host, "PYTHONPATH": str(ROOT), "OTURUM_LANG": "en"},
+            env=os.environ | {"DOCKER_HOST": host, "PYTHONPATH": str(program), "OTURUM_LANG": "en"},
+            cwd=file.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

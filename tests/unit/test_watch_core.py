@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from manager.problems import EngineError, EngineProblem
 from manager.watch.core import RELIST_SECONDS, Rang, StopAsked
 from manager.watch.happenings import Kind
 from manager.watch.holder import Held
+from manager.watch.program import Program
 from tests.watching import Watching, fleet_text, saved
 
 TWO = fleet_text("- clientId: a\n- clientId: b\n")
@@ -246,3 +248,56 @@ def test_the_same_content_in_other_words_is_no_change(watching: Watching) -> Non
     watching.wait(5)
     assert watching.told == []
     assert watching.passes == []
+
+
+# ---- its own program
+
+
+def test_an_outdated_watcher_does_nothing_and_starts_anew_once_the_update_is_over() -> None:
+    watching = Watching()
+    watching.save(TWO)
+    watching.wait(5)
+    watching.changed_since = watching.now
+    watching.engine.model.containers.clear()
+    watching.happen(Rang())
+    watching.wait(1)
+    watching.changed_since = watching.now  # one more file
+    watching.wait(4)
+    assert not watching.over
+    watching.wait(6)
+    assert watching.over
+    assert watching.core.renewing
+    assert watching.kinds()[-1] is Kind.WATCH_RENEW
+    assert watching.engine.model.running() == set(), "that is for the new one to do"
+
+
+def test_the_programs_files_are_known(tmp_path: Path) -> None:
+    (tmp_path / "manager" / "watch").mkdir(parents=True)
+    (tmp_path / "bot").mkdir()
+    file = tmp_path / "manager" / "watch" / "core.py"
+    file.write_text("1")
+    now = 100.0
+    program = Program(tmp_path, lambda: now)
+    (tmp_path / "bot" / "runner.py").write_text("the image's")
+    (tmp_path / "manager" / "watch" / "core.cpython-311.pyc").write_text("made while it runs")
+    assert program.changed_for() is None
+    (tmp_path / "bot" / "contract.py").write_text("shared")
+    assert program.changed_for() == 0
+    now = 103
+    assert program.changed_for() == 3
+    file.write_text("12")
+    assert program.changed_for() == 0
+    file.unlink()
+    assert program.changed_for() == 0
+
+
+def test_a_file_saved_during_a_pass_that_has_nothing_to_do_is_next(watching: Watching) -> None:
+    def save_meanwhile() -> None:
+        watching.before_pass = lambda: None
+        watching.save(THREE)
+        watching.wait(1)
+
+    watching.before_pass = save_meanwhile
+    watching.wait(RELIST_SECONDS)
+    watching.wait(2)
+    assert watching.engine.model.running() == {"a", "b", "c"}

@@ -26,7 +26,7 @@ from manager.watch import discovery
 from manager.watch.bells import EngineBell, FileBell
 from manager.watch.core import Event, Rang, Saved
 from manager.watch.happenings import Happening, Kind
-from manager.watch.holder import LABEL_HOLDER, Held, Holder
+from manager.watch.holder import LABEL_HOLDER, Held, Holder, holder_of
 from manager.watch.server import PortTaken, Server
 from manager.watch.status import Status
 from manager.watch.telling import PassTeller, Teller
@@ -223,6 +223,16 @@ def test_a_watcher_that_starts_just_now_is_not_taken_for_a_dead_one(engine: Fake
 def test_the_label_names_the_holder(engine: FakeEngine) -> None:
     Holder(engine, "pid 1 on a").take("p", "image")
     assert engine.inspect("p-watch")["Config"]["Labels"][LABEL_HOLDER] == "pid 1 on a"
+
+
+def test_a_watcher_at_work_can_be_seen_by_others(engine: FakeEngine) -> None:
+    assert holder_of(engine, "p") is None
+    holder = Holder(engine, "pid 1 on a")
+    holder.take("p", "image")
+    assert holder_of(engine, "p") == "pid 1 on a"
+    assert holder_of(engine, "q") is None
+    engine.lease_status = "exited"
+    assert holder_of(engine, "p") is None
 
 
 # ---- telling
