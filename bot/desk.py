@@ -54,6 +54,8 @@ class Desk:
         metrics.set(metrics.memory, used)
         metrics.set(metrics.memory_limit, limit)
         metrics.set(metrics.phone_seen, self._phone_seen())
+        life = self._runner.lifecycle
+        metrics.wait_for_scan(life.cause if life.state is State.WAITING_FOR_QR_SCAN else None)
         await self._measure()
         metrics.events_lost_seen(self._runner.log.lost_lines)
         return metrics.render()

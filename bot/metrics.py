@@ -64,6 +64,13 @@ class BotMetrics:
         )
         for state in State:
             self.state.labels(client_id, state.value).set(0)
+        self.qr_waiting = Gauge(
+            "whatsapp_bot_qr_waiting",
+            "1 while a scan is waited for, under the cause of the QR episode",
+            ["client_id", "cause"],
+            registry=self.registry,
+        )
+        self.wait_for_scan(None)
         self.session_present = self._gauge("session_present", "1 when the volume holds a paired session")
         self.connected_since = self._gauge(
             "connected_since_timestamp_seconds", "When the bot became READY, as Unix time; 0 while it is not"
@@ -148,6 +155,11 @@ class BotMetrics:
     def enter(self, state: State) -> None:
         for other in State:
             self.state.labels(self.client_id, other.value).set(float(other is state))
+
+    def wait_for_scan(self, cause: QrCause | None) -> None:
+        """None: nobody is waited for."""
+        for other in QrCause:
+            self.qr_waiting.labels(self.client_id, other.value).set(float(other is cause))
 
     def counters(self) -> dict[str, object]:
         """The same numbers for the status document."""

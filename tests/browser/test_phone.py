@@ -43,3 +43,5 @@ async def test_the_phone_is_seen_when_it_writes(
     await simulator.service.logout(number)
     await bot.event("WHATSAPP_QR", mark)
     assert await bot.metric("phone_seen_timestamp_seconds") == 0
+    assert await bot.metric("qr_waiting", cause="logout") == 1
+    assert await bot.metric("qr_waiting", cause="first_pairing") == 0

@@ -35,6 +35,10 @@ def state(name: str) -> str:
     return bot("state", state=name)
 
 
+def waiting(cause: str) -> str:
+    return bot("qr_waiting", cause=cause)
+
+
 @dataclass(frozen=True)
 class Case:
     """`series`: promtool's notation, a sample each `step`. `firing` and `quiet`: at which steps it must, must not.
@@ -70,7 +74,7 @@ CASES = [
         {
             bot("qr_requests_total", cause="session_lost"): "0x4 1x60",
             bot("qr_requests_total", cause="first_pairing"): "0 1x64",
-            state("WAITING_FOR_QR_SCAN"): "0x4 1x9 0x60",
+            waiting("session_lost"): "0x4 1x9 0x60",
         },
         firing=(6, 20, 33),
         quiet=(3, 45),
@@ -81,7 +85,7 @@ CASES = [
         "before Prometheus came",
         {
             bot("qr_requests_total", cause="session_lost"): "1x60",
-            state("WAITING_FOR_QR_SCAN"): "1x20 0x40",
+            waiting("session_lost"): "1x20 0x40",
         },
         firing=(1, 20),
         quiet=(22, 50),
@@ -93,7 +97,8 @@ CASES = [
         {
             bot("qr_requests_total", cause="session_lost"): "0x60",
             bot("qr_requests_total", cause="logout"): "0x4 1x60",
-            state("WAITING_FOR_QR_SCAN"): "0x4 1x60",
+            waiting("session_lost"): "0x64",
+            waiting("logout"): "0x4 1x60",
         },
         firing=(),
         quiet=(6, 30),
@@ -101,15 +106,15 @@ CASES = [
     Case(
         "OturumQrWaiting",
         "until somebody scans",
-        {state("WAITING_FOR_QR_SCAN"): "0x4 1x15 0x20", state("READY"): "1x4 0x15 1x20"},
+        {waiting("logout"): "0x4 1x15 0x20", waiting("first_pairing"): "0x40"},
         firing=(10, 19),
         quiet=(3, 7, 22),
-        labels=of_state("WAITING_FOR_QR_SCAN"),
+        labels=_LOST | {"cause": "logout"},
     ),
     Case(
         "OturumQrWaiting",
         "not for a pairing that goes well",
-        {state("WAITING_FOR_QR_SCAN"): "1x3 0x20"},
+        {waiting("first_pairing"): "1x3 0x20"},
         firing=(),
         quiet=(2, 4, 6, 10),
     ),

@@ -88,6 +88,7 @@ async def test_the_linter_would_have_said_something() -> None:
         ("browser_restarts_total", "reason", RestartReason),
         ("restores_total", "result", RestoreEnd),
         ("state", "state", State),
+        ("qr_waiting", "cause", QrCause),
     ],
 )
 async def test_every_value_is_there_with_0_from_the_start(
