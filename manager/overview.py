@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 from bot.contract import BotExit, State, UserAction
@@ -175,7 +176,7 @@ def _answered(known: Row, answer: Json) -> Row:
     storage = answer.get("storage")
     return replace(
         known,
-        state=str(answer.get("state", "?")),
+        state=str(answer.get("state") or "?"),
         since=moment(answer.get("since")),
         phone=phone if isinstance(phone, str) else None,
         session_present=session if isinstance(session, bool) else None,
@@ -184,7 +185,7 @@ def _answered(known: Row, answer: Json) -> Row:
         qr_requests=_total(counters.get("qr_requests")),
         memory_bytes=_whole(answer.get("memory_bytes")),
         storage=storage if isinstance(storage, str) else None,
-        uptime_seconds=float(uptime) if isinstance(uptime, int | float) else None,
+        uptime_seconds=float(uptime) if isinstance(uptime, int | float) and isfinite(uptime) else None,
     )
 
 

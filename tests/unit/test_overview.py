@@ -101,6 +101,13 @@ def test_the_command_to_type(state: str, minutes: float, command: str | None) ->
     assert row.advice.command == command
 
 
+@pytest.mark.parametrize("answer", [{"state": ""}, {"state": None}, {"uptime_seconds": float("inf")}])
+def test_an_answer_that_makes_no_sense_is_shown_as_none(answer: dict[str, object]) -> None:
+    row = one(container("a"), status() | answer)
+    assert overviewtext.columns([row], NOW, SAY)[1].startswith("a     \t" + (row.state or ""))
+    assert (row.state, row.uptime_seconds) == (("?", 7200.0) if "state" in answer else ("READY", None))
+
+
 def test_an_answer_of_another_version_is_read_as_far_as_it_goes() -> None:
     odd = {
         "state": "DREAMING",
