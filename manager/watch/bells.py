@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from bot.contract import LABEL_CLIENT_ID
@@ -21,10 +22,39 @@ _CONNECT_SECONDS, _CONNECT_AT_MOST = 0.5, 10.0
 # What changes whether and how a container runs. The three events of every health check are not among them.
 KINDS = ("create", "start", "die", "oom", "destroy", "pause", "unpause", "rename", "health_status")
 
-Ring = Callable[[Event], None]
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """A thread of the watcher met what nobody foresaw. It must not go on deaf."""
+
+    error: Exception
 
 
-class FileBell:
+Ring = Callable[[Event | Crashed], None]
+
+
+class _Bell:
+    def __init__(self, name: str, ring: Ring) -> None:
+        self._name, self._ring = name, ring
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._guarded, name=self._name, daemon=True).start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _guarded(self) -> None:
+        try:
+            self._run()
+        except Exception as error:
+            self._ring(Crashed(error))
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+
+class FileBell(_Bell):
     """Rings with what bots.yaml says, at first and each time its content, or that of `.env` beside it, is another.
 
     It reads the content itself every LOOK_SECONDS: this sees a file that was replaced, edited in place, or lies
@@ -32,14 +62,8 @@ class FileBell:
     """
 
     def __init__(self, file: Path, environ: Mapping[str, str], ring: Ring) -> None:
-        self._file, self._environ, self._ring = file, environ, ring
-        self._over = threading.Event()
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, name="bots.yaml", daemon=True).start()
-
-    def stop(self) -> None:
-        self._over.set()
+        super().__init__("bots.yaml", ring)
+        self._file, self._environ = file, environ
 
     def _run(self) -> None:
         seen: tuple[bytes | str, ...] | None = None
@@ -65,7 +89,7 @@ def _content(path: Path) -> bytes | str:
         return str(errors)
 
 
-class EngineBell:
+class EngineBell(_Bell):
     """Rings with each event of the project's containers, and when the connection is lost or there again.
 
     `on_oom`: told of each bot in whose container the kernel ended something; no list tells that afterwards.
@@ -74,14 +98,8 @@ class EngineBell:
     def __init__(
         self, engine: Engine, project: str, ring: Ring, on_oom: Callable[[str], None] = lambda client_id: None
     ) -> None:
-        self._engine, self._project, self._ring, self._on_oom = engine, project, ring, on_oom
-        self._over = threading.Event()
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, name="engine events", daemon=True).start()
-
-    def stop(self) -> None:
-        self._over.set()
+        super().__init__("engine events", ring)
+        self._engine, self._project, self._on_oom = engine, project, on_oom
 
     def _run(self) -> None:
         wait = _CONNECT_SECONDS

@@ -16,7 +16,7 @@ from bot.text import Catalogue
 from manager.engine import Engine
 from manager.exits import Exit
 from manager.fleet import Fleet
-from manager.watch.bells import EngineBell, FileBell
+from manager.watch.bells import Crashed, EngineBell, FileBell
 from manager.watch.core import CallOff, Effect, End, Ended, Event, MakePass, Rang, StopAsked, Tell, Watch
 from manager.watch.happenings import Happening, Kind
 from manager.watch.holder import Held, Holder, about_me, lease_name
@@ -47,7 +47,8 @@ class Outdated(Exception):
 async def watch(around: Surroundings) -> Exit:
     """Works until it is told to stop, or finds another watcher on the project (Held), or itself outdated (Outdated).
 
-    Raises PortTaken too."""
+    Raises PortTaken too, and whatever nobody foresaw in one of its threads.
+    """
     core, metrics = Watch(), WatchMetrics()
     status = Status(around.file, around.engine.host, core, metrics, around.say)
     server = Server(status)
@@ -65,7 +66,7 @@ class _Loop:
     ) -> None:
         self._around, self._core, self._metrics, self._status = around, core, metrics, status
         self._address = address
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.Queue[Event | Crashed] = asyncio.Queue()
         self._asyncio = asyncio.get_running_loop()
         self._holder = Holder(around.engine, about_me(address), lambda: self._ring(Rang(connection=True)))
         self._worker = Worker(
@@ -87,12 +88,14 @@ class _Loop:
         self._tell(Kind.WATCH_START, file=str(self._around.file), address=self._address, pid=os.getpid())
         file_bell = FileBell(self._around.file, self._around.ways.environ, self._ring)
         file_bell.start()
-        while not self._over:
-            await self._turn()
-        file_bell.stop()
-        if self._bell is not None:
-            self._bell.stop()
-        self._holder.release()
+        try:
+            while not self._over:
+                await self._turn()
+        finally:
+            file_bell.stop()
+            if self._bell is not None:
+                self._bell.stop()
+            self._holder.release()
         if self._core.held_by is not None:
             raise Held(self._core.held_by, lease_name(self._core.project))
         if self._core.renewing:
@@ -102,10 +105,12 @@ class _Loop:
 
     async def _turn(self) -> None:
         due = self._core.next_at()
-        event: Event | None = None
+        event: Event | Crashed | None = None
         with suppress(TimeoutError):
             wait = None if due is None else max(0.0, due - time.monotonic())
             event = await asyncio.wait_for(self._events.get(), wait)
+        if isinstance(event, Crashed):
+            raise event.error
         now = time.monotonic()
         effects = self._core.handle(event, now) if event is not None else []
         effects += self._core.tick(now)
@@ -137,11 +142,14 @@ class _Loop:
 
     async def _make_pass(self, fleet: Fleet) -> None:
         self._status.passing_since = time.monotonic()
-        ended: Ended = await asyncio.to_thread(self._worker.make_pass, fleet, self._stopping)
+        try:
+            end: Ended | Crashed = await asyncio.to_thread(self._worker.make_pass, fleet, self._stopping)
+        except Exception as error:
+            end = Crashed(error)
         self._status.passing_since = None
-        self._events.put_nowait(ended)
+        self._events.put_nowait(end)
 
-    def _ring(self, event: Event) -> None:
+    def _ring(self, event: Event | Crashed) -> None:
         """From any thread."""
         with suppress(RuntimeError):  # the loop has ended
             self._asyncio.call_soon_threadsafe(self._events.put_nowait, event)

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import queue
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from manager.configproblems import ConfigErrors
 from manager.execute import Step, StepState
 from manager.fleet import Fleet
 from manager.image import ImageProgress
+from manager.observed import Observed
 from manager.plan import Action, ActionKind, Cause
 from manager.problems import EngineError, EngineProblem
 from manager.reconcile import Waiting
@@ -27,9 +29,11 @@ from manager.watch.bells import EngineBell, FileBell
 from manager.watch.core import Event, Rang, Saved
 from manager.watch.happenings import Happening, Kind
 from manager.watch.holder import LABEL_HOLDER, Held, Holder, holder_of
+from manager.watch.loop import Surroundings, watch
 from manager.watch.server import PortTaken, Server
 from manager.watch.status import Status
 from manager.watch.telling import PassTeller, Teller
+from manager.watch.work import Ways
 from tests.fake_engine import FakeEngine
 from tests.fleets import fleet_of
 from tests.model_engine import ModelEngine
@@ -411,3 +415,42 @@ def test_a_port_that_is_taken_is_said() -> None:
     with pytest.raises(PortTaken) as caught:
         asyncio.run(twice())
     assert "in use" in caught.value.detail
+
+
+# ---- all of it together
+
+
+class SilentEngine(FakeEngine):
+    """Tells of no event until the test is over."""
+
+    def __init__(self) -> None:
+        super().__init__(ModelEngine())
+        self.over = threading.Event()
+
+    def events(self, project: str, kinds: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+        self.over.wait(SECONDS)
+        yield from ()
+
+
+class BrokenPassEngine(SilentEngine):
+    def observe(self, *args: object) -> Observed:
+        raise ZeroDivisionError("what nobody foresaw")
+
+
+class BrokenEventsEngine(SilentEngine):
+    def events(self, project: str, kinds: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+        raise ZeroDivisionError("what nobody foresaw")
+
+
+@pytest.mark.parametrize("kind", [BrokenPassEngine, BrokenEventsEngine])
+def test_what_nobody_foresaw_ends_it_loudly_instead_of_leaving_it_deaf(
+    file: Path, kind: type[SilentEngine]
+) -> None:
+    engine = kind()
+    around = Surroundings(file, engine, Ways({}), SAY, lambda happening: None, "127.0.0.1", 0)  # type: ignore[arg-type]
+    try:
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(asyncio.wait_for(watch(around), SECONDS))
+    finally:
+        engine.over.set()
+    assert engine.leases == {}, "the project is free again"
