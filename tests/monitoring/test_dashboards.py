@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from monitoring.__main__ import FOLDER, pages
 from tests.monitoring.tools import COMPOSE, alerts, recorded
@@ -109,3 +112,35 @@ def test_grafana_is_told_of_its_sources_and_pages() -> None:
     assert by_uid["oturum-prometheus"]["jsonData"]["timeInterval"] == config["global"]["scrape_interval"]
     providers = yaml.safe_load((GRAFANA / "provisioning/dashboards/oturum.yaml").read_text())
     assert providers["providers"][0]["options"]["path"] == "/etc/oturum/dashboards"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_grafanas_own_schema_knows_every_field(name: str) -> None:
+    """Read by the models that Grafana's schemas are made into and written again: what they do not know is lost."""
+    register_default_plugins()
+    read = Dashboard.from_json(page(name))
+    again: dict[str, Any] = json.loads(json.dumps(read, cls=JSONEncoder))
+    assert lost(page(name), again) == {
+        # A data source's own: of Prometheus' annotations.
+        f"annotations.list.{key}"
+        for key in ("step", "textFormat", "titleFormat", "useValueForTime")
+        if page(name)["annotations"]
+    }
+    assert lost({"panels": [{"colour": 1}]}, {"panels": [{}]}) == {"panels.colour"}
+
+
+def lost(before: Any, after: Any, at: str = "") -> set[str]:
+    """Where a field of `before` is absent from `after`, or another."""
+    if isinstance(before, dict):
+        return {
+            each
+            for key, value in before.items()
+            for each in lost(value, after.get(key), f"{at}.{key}".lstrip("."))
+        }
+    if isinstance(before, list):
+        return {
+            each
+            for one, other in zip(before, after or [None] * len(before), strict=True)
+            for each in lost(one, other, at)
+        }
+    return set() if before == after else {at}
