@@ -162,12 +162,12 @@ def repack(stream: IO[bytes], below: str = "") -> Iterator[tuple[Manifest, bytes
 
     Raises Damaged.
     """
-    known: set[str] = set()
     told: Manifest | None = None
     for member in unpack(stream):
         manifest = member.manifest
         if manifest is not told:
             told = manifest
+            known: set[str] = set()  # whoever takes one session out of many needs the folder `below` too
             raw = manifest.encode()
             full = f"{below}{manifest.client_id}/{MANIFEST}"
             yield (

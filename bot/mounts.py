@@ -17,14 +17,25 @@ _LOCAL_WITH = {
     "smb3": ("nobrl",),
 }
 
+_VOLUME = re.compile(r"/volumes/([a-zA-Z0-9][a-zA-Z0-9_.-]*)/_data$")
+
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """`kind` as in ext4; `options` of the mount and of the file system together."""
+    """`kind` as in ext4; `options` of the mount and of the file system together; `root`: the folder of the file system
+    that is mounted.
+    """
 
     point: str
     kind: str
     options: frozenset[str]
+    root: str = "/"
+
+    @property
+    def volume(self) -> str | None:
+        """The name of the engine's volume that it is: Docker and Podman keep each in `…/volumes/NAME/_data`."""
+        found = _VOLUME.search(self.root)
+        return found[1] if found else None
 
     @property
     def why_locks_are_local(self) -> str | None:
@@ -55,7 +66,11 @@ def _read(line: str) -> Mount | None:
     if len(head) < 6 or len(tail) < 1:
         return None
     options = frozenset([*head[5].split(","), *(tail[2].split(",") if len(tail) > 2 else ())])
-    return Mount(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), head[4]), tail[0], options)
+    return Mount(_plain(head[4]), tail[0], options, _plain(head[3]))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 
 def _holds(point: str, folder: str) -> bool:

@@ -16,8 +16,7 @@ from bot import durable, marker, processes
 from bot.archive import PARTS, Fingerprint
 from bot.generations import Generations, is_content
 from bot.marker import Marker
-
-INCOMING = "incoming-"
+from bot.preflight import INCOMING as INCOMING  # noqa: PLC0414  ours to the outside
 
 _ASIDE_KEPT = 3
 _ASIDE_BYTES = 512 * 1024**2
@@ -172,6 +171,8 @@ class Moves:
                 (self.profile / name).unlink(missing_ok=True)
         for left in self.folder.glob(f"{INCOMING}*"):
             durable.remove_tree(left)
+            if left.exists():
+                reports.append(Report("leftover_incoming", left, f"owner {left.stat().st_uid}"))
         return reports
 
     def _aside_folder(self, reason: str) -> Path:

@@ -19,7 +19,9 @@ from bot.problem import Problem
 
 MIN_FREE_BYTES = 16 * 1024**2
 MIN_FREE_INODES = 256
+INCOMING = "incoming-"
 _DEEPEST_LOOK = 4000
+_OUR_IMAGE = "io.oturum.image=bot"
 
 
 class SessionProblem(StrEnum):
@@ -220,9 +222,14 @@ def _sync(descriptor: int, folder: Path, client_id: str) -> None:
 
 
 def _check_content(folder: Path, client_id: str) -> None:
-    """What stands there already must be ours to change: one file of another owner can cost the session later."""
+    """What stands there already must be ours to change: one file of another owner can cost the session later.
+
+    What an import has left (`incoming-*`) is no part of it: whoever owns that, the bot starts.
+    """
     looked = 0
     for parent, folders, files in os.walk(folder):
+        if Path(parent) == folder:
+            folders[:] = [name for name in folders if not name.startswith(INCOMING)]
         for name in (*folders, *files):
             looked += 1
             if looked > _DEEPEST_LOOK:
@@ -266,8 +273,11 @@ def _read_only(path: Path, folder: Path, client_id: str) -> SessionError:
     mount = _mount(folder)
     place = shlex.quote(mount.point if mount else str(folder))
     if folder == Path(SESSION_MOUNT):
-        ours = f'{{{{if eq .Destination "{SESSION_MOUNT}"}}}}{{{{.Source}}}}{{{{end}}}}'
-        source = f"$(docker inspect -f '{{{{range .Mounts}}}}{ours}{{{{end}}}}' {_container(client_id)})"
+        if mount is not None and mount.volume:
+            source = f"$(docker volume inspect -f '{{{{.Mountpoint}}}}' {mount.volume})"
+        else:
+            ours = f'{{{{if eq .Destination "{SESSION_MOUNT}"}}}}{{{{.Source}}}}{{{{end}}}}'
+            source = f"$(docker inspect -f '{{{{range .Mounts}}}}{ours}{{{{end}}}}' {_container(client_id)})"
         place = f'"$(findmnt -no TARGET -T {source})"'
     return SessionError(SessionProblem.READ_ONLY, path, command=f"sudo mount -o remount,rw {place}")
 
@@ -304,14 +314,19 @@ def _permission(
 
 
 def _command(folder: Path, client_id: str, user: str) -> str:
-    """Gives the folder to the bot's user. Of a container's volume only the host can do that, beside the container."""
+    """Gives the folder to the bot's user. Of a container's volume only the host can do that: named, it can be mended
+    also when the container that said so is gone.
+    """
     if folder != Path(SESSION_MOUNT):
         return f"sudo chown -R {user} {shlex.quote(str(folder))}"
-    container = _container(client_id)
-    return (
-        f"docker run --rm --user 0 --volumes-from {container} $(docker inspect -f '{{{{.Image}}}}' {container}) "
-        f"sh -c 'chown -R {user} {SESSION_MOUNT} && chmod -R u+rwX {SESSION_MOUNT}'"
-    )
+    mount = _mount(folder)
+    if mount is not None and mount.volume:
+        place = f"--volume {mount.volume}:{SESSION_MOUNT} $(docker images -q --filter label={_OUR_IMAGE} | head -n 1)"
+    else:
+        container = _container(client_id)
+        place = f"--volumes-from {container} $(docker inspect -f '{{{{.Image}}}}' {container})"
+    mend = f"chown -R {user} {SESSION_MOUNT} && chmod -R u+rwX {SESSION_MOUNT}"
+    return f"docker run --rm --user 0 {place} sh -c '{mend}'"
 
 
 def _container(client_id: str) -> str:

@@ -10,7 +10,7 @@ import io
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -75,7 +75,9 @@ class Volumes:
         Raises UserError when there is one already, or when what arrived is not whole; Damaged from `members`.
         """
         project = self.fleet.project
-        self.engine.create_volume(volume_name(project, client), project, client, self.image_id)
+        name = volume_name(project, client)
+        was_there = any(each.name == name for each in self.observe([client]).volumes)
+        self.engine.create_volume(name, project, client, self.image_id)
         damaged: list[Damaged] = []
 
         def given() -> Iterator[bytes]:
@@ -87,10 +89,18 @@ class Volumes:
 
         try:
             return self._answer(client, ["import", "--staged", staged], given=given())
-        except EngineError as error:
-            if damaged:
+        except BaseException as error:
+            if not was_there:
+                self._take_back(client)
+            if isinstance(error, EngineError) and damaged:
                 raise damaged[0] from error
             raise
+
+    def _take_back(self, client: str) -> None:
+        """A volume that was made for a session that did not come: gone, unless there is a session on it after all."""
+        with suppress(UserError, EngineError):
+            if not self.look(client)["present"]:
+                self.engine.remove_volume(volume_name(self.fleet.project, client))
 
     def export(self, client: str) -> Iterator[tuple[Manifest, bytes]]:
         """The session as it passes by, each piece checked: the profile, or of a bot that runs its newest generation.

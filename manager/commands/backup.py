@@ -197,17 +197,27 @@ def _refuse_obstacles(app: App, volumes: Volumes, coming: dict[str, str | None])
 
 def _restore(app: App, volumes: Volumes, file: Path, key: Key, targets: dict[str, str]) -> None:
     staged = staging()
-    with backupfile.opened(file, key) as stream:
-        passing = itertools.groupby(archive.repack(stream, f"{staged}/"), key=lambda piece: id(piece[0]))
-        for _, pieces in passing:
-            first = next(pieces)
-            client = targets.get(first[0].client_id)
-            if client is None:
-                continue
-            with volumes.stopped(client, tell_step(app, client)):
-                volumes.take(client, staged, (piece for _, piece in itertools.chain([first], pieces)))
-            click.echo(app.say("restore.done", client=client))
-            tell_next(app, volumes, client)
+    left = list(targets.values())
+    try:
+        with backupfile.opened(file, key) as stream:
+            passing = itertools.groupby(archive.repack(stream, f"{staged}/"), key=lambda piece: id(piece[0]))
+            for _, pieces in passing:
+                first = next(pieces)
+                client = targets.get(first[0].client_id)
+                if client is None:
+                    continue
+                with volumes.stopped(client, tell_step(app, client)):
+                    volumes.take(client, staged, (piece for _, piece in itertools.chain([first], pieces)))
+                left.remove(client)
+                click.echo(app.say("restore.done", client=client))
+                tell_next(app, volumes, client)
+    except Damaged as error:
+        raise UserError(
+            app.say("restore.changed", file=file, detail=error), app.say("backup.moved_fix")
+        ) from error
+    finally:
+        if left:
+            click.secho(app.say("restore.not_restored", clients=", ".join(left)), fg="red", err=True)
 
 
 # ---- keys

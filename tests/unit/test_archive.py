@@ -62,6 +62,17 @@ def test_repacked_it_is_the_same_archive() -> None:
     assert b"".join(chunk for _, chunk in archive.repack(io.BytesIO(raw))) + archive.END == raw
 
 
+def test_each_session_can_be_taken_out_alone_with_the_folder_it_is_put_in() -> None:
+    raw = packed(manifest("shop"), manifest("kitchen"))
+    alone: dict[str, bytes] = {}
+    for told, chunk in archive.repack(io.BytesIO(raw), "incoming-1/"):
+        alone[told.client_id] = alone.get(told.client_id, b"") + chunk
+    for content in alone.values():
+        with tarfile.open(fileobj=io.BytesIO(content + archive.END)) as found:
+            top = found.getmembers()[0]
+            assert (top.name, top.isdir(), top.uid) == ("incoming-1", True, BOT_UID)
+
+
 @given(some.data())
 def test_no_single_changed_byte_gets_through(data: some.DataObject) -> None:
     """Headers have fields nobody reads (owner, time); what is taken over must be what was packed."""

@@ -45,3 +45,18 @@ def test_no_mount_is_known() -> None:
     partly = mount_of("/mnt/half", INFO[:-1])
     assert partly is not None
     assert partly.why_locks_are_local == "nfs, local_lock=flock"
+
+
+@pytest.mark.parametrize(
+    ("root", "volume"),
+    [
+        ("/var/lib/docker/volumes/shop-session-sales/_data", "shop-session-sales"),
+        ("/containers/storage/volumes/shop-session-a_b/_data", "shop-session-a_b"),
+        ("/srv/sessions", None),
+        ("/", None),
+    ],
+)
+def test_a_volume_is_known_by_its_name(root: str, volume: str | None) -> None:
+    found = mount_of("/session", [*INFO, f"40 22 254:0 {root} /session rw - ext4 /dev/vda rw"])
+    assert found is not None
+    assert found.volume == volume

@@ -169,6 +169,14 @@ def test_one_file_of_somebody_else_is_found_before_it_costs_the_session(tmp_path
     assert "chown" in said
 
 
+def test_what_an_import_left_keeps_no_bot_from_starting_whoever_owns_it(tmp_path: Path) -> None:
+    left = tmp_path / "incoming-1" / "shop"
+    left.mkdir(parents=True)
+    os.chown(left.parent, STRANGER, STRANGER)
+    left.parent.chmod(0o755)
+    assert refusal(tmp_path, POWERLESS) == (BotExit.OK, "")
+
+
 def test_a_read_only_mount(small_disk: Path) -> None:
     (small_disk / "session").mkdir()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
