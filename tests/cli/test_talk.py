@@ -313,6 +313,20 @@ def _own_log(world: World, client: str) -> list[str]:
     return docker("logs", world.container(client)).splitlines()
 
 
+def test_diagnostics_tell_what_the_bots_themselves_wrote(world: World) -> None:
+    world.pair("sales")
+    told = world.cli("diagnostics", "summary", "sales", "later", "--json").json
+    sales, later = told["bots"]
+    assert (sales["container"], sales["state"]) == ("running", "READY")
+    assert sales["phone"] == world.status("sales")["phone"]
+    assert "first_pairing" in sales["qr_by_cause"]
+    assert "session_lost" not in sales["qr_by_cause"]
+    assert all(each["why"] and not each["waiting"] for each in sales["qr_episodes"])
+    assert (sales["unreadable_lines"], later["events"]) == (0, 0)
+    assert told["since"] is None
+    assert sales["begin"] < sales["last_session_write"] <= told["until"]
+
+
 def test_logs_go_on_over_a_restart_and_a_new_container_and_find_a_new_bot(world: World) -> None:
     world.pair("sales")
     following = Following(world.cli, "--tail", "1")
@@ -325,8 +339,10 @@ def test_logs_go_on_over_a_restart_and_a_new_container_and_find_a_new_bot(world:
             assert sum(f"| {name} " in line for line in told) == 1, seen
         assert world.cli("down", "sales").code == 0
         kept = world.cli("logs", "sales")
-        assert kept.code == 1
+        assert kept.code == 0
         assert f"{world.stage.project}-session-sales" in kept.err
+        assert "| WHATSAPP_PAIRED " in kept.out
+        assert any("| SHUTDOWN " in line for line in kept.lines[-4:])
         assert world.cli("up", "sales").code == 0
         seen = following.until(lambda line: "  sales  " in line and "WHATSAPP_READY" in line)
         assert sum("| STARTUP " in line for line in seen) == 1, seen
