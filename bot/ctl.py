@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.names import CONTAINER_SOCKET, SETTINGS_VARIABLE, BotExit, default_socket
-from bot.text import LANGUAGES, Catalogue
+from bot.text import LANGUAGES, Catalogue, write_any_letter
 
 LOCALES = Path(__file__).parent / "locales"
 LANGUAGE_VARIABLE = "OTURUM_LANG"
@@ -24,6 +24,7 @@ class NoBot(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
+    write_any_letter(sys.stdout, sys.stderr)
     settings = _settings()
     # The caller's language, else that of the bot's own log.
     wanted = (os.environ.get(LANGUAGE_VARIABLE), settings.get("language"))
@@ -43,8 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         told = answer.get("error", {})
         code = int(answer.get("exit", BotExit.FAILED))
         return _fail(told.get("message", "?"), told.get("fix", ""), options, code)
-    _show(answer["result"], options, say)
-    return BotExit.OK
+    return _told(answer["result"], options, say)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -121,6 +121,19 @@ def _fail(message: str, fix: str, options: argparse.Namespace, code: int) -> int
         print(json.dumps({"error": {"message": message, "fix": fix}, "exit": int(code)}, ensure_ascii=False))
     print(f"{message} {fix}".strip(), file=sys.stderr)
     return int(code)
+
+
+def _told(result: dict[str, Any], options: argparse.Namespace, say: Catalogue) -> int:
+    try:
+        _show(result, options, say)
+        print(end="", flush=True)
+    except OSError as error:  # its reader has gone, or its disk is full
+        print(say("ctl.not_written", detail=error.strerror), file=sys.stderr)
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # what is left in the buffer goes nowhere
+        return BotExit.FAILED
+    return BotExit.OK
 
 
 def _show(result: dict[str, Any], options: argparse.Namespace, say: Catalogue) -> None:

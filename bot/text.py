@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from functools import cache
+from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 LANGUAGES = ("en", "tr")
+
+
+def write_any_letter(*streams: TextIO | None) -> None:
+    """A letter that a stream's encoding lacks costs that letter, not the program. ASCII is what a locale that was
+    never set looks like: there it is UTF-8."""
+    for stream in streams:
+        if isinstance(stream, TextIOWrapper):
+            if codecs.lookup(stream.encoding).name == "ascii":
+                stream.reconfigure(encoding="utf-8")
+            elif stream.errors == "strict":
+                stream.reconfigure(errors="replace")
 
 
 @cache

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import sys
 from contextlib import suppress
-from io import TextIOWrapper
 
 INTERRUPTED = 130
 
 
 def open_streams() -> None:
-    """The three that a program may count on, be it into nothing: else the next file opened would get their number.
-
-    Text that the terminal's encoding lacks is no reason to fail. ASCII is what a locale that was never set looks like.
-    """
+    """The three that a program may count on, be it into nothing: else the next file opened would get their number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  for as long as the program runs
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            if codecs.lookup(stream.encoding).name == "ascii":
-                stream.reconfigure(encoding="utf-8")
-            elif stream.errors == "strict":
-                stream.reconfigure(errors="replace")
 
 
 def run() -> None:
     open_streams()
     try:
-        from manager.cli import main  # noqa: PLC0415  Ctrl-C may come while the modules are still being read
+        # Ctrl-C may come while the modules are still being read.
+        from bot.text import write_any_letter  # noqa: PLC0415
+        from manager.cli import main  # noqa: PLC0415
 
+        write_any_letter(sys.stdout, sys.stderr)
         code = main()
     except KeyboardInterrupt:
         code = INTERRUPTED
