@@ -41,6 +41,14 @@ _TOOL = ("python", "-m", "bot", "volume")
 _BLOCK = 256 * 1024
 
 
+class Refused(UserError):
+    """The tool said no; `problem` is its own word for why (`bot.volume.VolumeProblem` and the like)."""
+
+    def __init__(self, problem: str, message: str, fix: str) -> None:
+        super().__init__(message, fix)
+        self.problem = problem
+
+
 @dataclass(frozen=True, slots=True)
 class Volumes:
     """`say`: the language of whoever asked; the bot's own refusals come in it too."""
@@ -172,10 +180,10 @@ class Volumes:
         if not isinstance(error, dict):
             last = (errors.decode(errors="replace").strip() or f"exit code {code}").splitlines()[-1]
             raise UserError(self.say("volumes.failed", client=client or "-", detail=last))
-        fix = str(error.get("fix", ""))
-        if answer.get("problem") in ("no_generation", "has_session", "locked"):
-            fix = self.say(f"volumes.{answer['problem']}_fix", client=client)
-        raise UserError(f"{client}: {error.get('message', '')}", fix)
+        fix, problem = str(error.get("fix", "")), str(answer.get("problem", ""))
+        if problem in ("no_generation", "has_session", "locked"):
+            fix = self.say(f"volumes.{problem}_fix", client=client)
+        raise Refused(problem, f"{client}: {error.get('message', '')}", fix)
 
     @contextmanager
     def _running(

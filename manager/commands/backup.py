@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -29,7 +30,7 @@ from manager.sessionwork import (
     tell_next,
     tell_step,
 )
-from manager.volumes import Volumes, staging
+from manager.volumes import Refused, Volumes, staging
 
 PASSPHRASE_VARIABLE = "OTURUM_PASSPHRASE"  # noqa: S105  a variable's name
 
@@ -56,8 +57,9 @@ def backup(  # noqa: PLR0913, PLR0917  the command's own options
         key = _locking_key(app, recipients, passphrase_file, plain=plain)
         with at_work(app) as volumes:
             app.chosen(clients, known(volumes.fleet, volumes.engine, clients))
-            chosen = _with_volume(app, volumes, clients)
-            pieces = _sessions(app, volumes, chosen, all_of_them=not clients)
+            wanted = list(dict.fromkeys(clients)) or sorted(volumes.fleet.client_ids)
+            missing = _Missing()
+            pieces = _sessions(app, volumes, wanted, missing)
             size = backupfile.write(output, pieces, key, force=force)
     except BackupError as error:
         raise _for_people(app, error) from error
@@ -65,28 +67,35 @@ def backup(  # noqa: PLR0913, PLR0917  the command's own options
         raise UserError(app.say("backup.moved", detail=error), app.say("backup.moved_fix")) from error
     click.echo(app.say("backup.written", file=output, size=megabytes(size)))
     click.secho(app.say("backup.plain_warning" if plain else "backup.warning"), fg="yellow")
+    # Of all the bots those that were never paired are no loss; whoever is named, or cannot be read, is.
+    failed = [*missing.refused, *(missing.unpaired if clients else ())]
+    if failed:
+        raise UserError(app.say("backup.incomplete", file=output, clients=", ".join(failed)))
     return Exit.OK
 
 
-def _with_volume(app: App, volumes: Volumes, clients: Sequence[str]) -> list[str]:
-    """Those asked for, which must have a volume; of all only those that have one."""
-    wanted = list(dict.fromkeys(clients)) or sorted(volumes.fleet.client_ids)
-    there = existing(volumes, wanted)
-    for client in clients:
-        if client not in there:
-            raise UserError(app.say("sessions.no_volume", client=client))
-    return [client for client in wanted if client in there]
+@dataclass(slots=True)
+class _Missing:
+    """The bots whose session is not in the file: those that have none, and those whose volume refused."""
+
+    unpaired: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
-def _sessions(app: App, volumes: Volumes, clients: Sequence[str], *, all_of_them: bool) -> Iterator[bytes]:
-    """The archive. A bot without a session is left out when all were meant. Raises UserError, Damaged."""
+def _sessions(app: App, volumes: Volumes, clients: Sequence[str], missing: _Missing) -> Iterator[bytes]:
+    """The archive, without the bots that are `missing`, each of which is told. Raises UserError, Damaged."""
     count = 0
+    there = existing(volumes, clients)
     running = {
         name: each
         for name, each in overview.current(volumes.observe(clients).containers).items()
         if each.state is ContainerState.RUNNING
     }
     for client in clients:
+        if client not in there:
+            missing.unpaired.append(client)
+            click.secho(app.say("backup.no_session", client=client), fg="yellow", err=True)
+            continue
         if client in running and (why := copy_live(volumes.engine, running[client].name, app.say)):
             click.secho(app.say("backup.not_fresh", client=client, why=why), fg="yellow", err=True)
         told: Manifest | None = None
@@ -94,10 +103,16 @@ def _sessions(app: App, volumes: Volumes, clients: Sequence[str], *, all_of_them
             for manifest, piece in volumes.export(client):
                 told = manifest
                 yield piece
-        except UserError as error:
-            if not all_of_them or told is not None:
+        except Refused as error:
+            if told is not None:
                 raise
-            click.secho(app.say("backup.left_out", client=client, why=error.message), fg="yellow", err=True)
+            if error.problem == "no_session":
+                missing.unpaired.append(client)
+                click.secho(app.say("backup.no_session", client=client), fg="yellow", err=True)
+            else:
+                missing.refused.append(client)
+                why = f"{error.message} {error.fix}".strip()
+                click.secho(app.say("backup.left_out", why=why), fg="red", err=True)
             continue
         assert told is not None
         count += 1
