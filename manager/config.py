@@ -236,6 +236,7 @@ def _duplicates(root: Node, data: object, file: str) -> Iterator[ConfigProblem]:
         if known != at:
             line, column = configwords.place(root, ("bots", at, "clientId"))
             where = configwords.place(root, ("bots", known, "clientId"))[0]
-            values = {"first": f"bots[{known}]", "line": where, "text": client_id}
+            written = configwords.written(root, ("bots", at, "clientId"))
+            values = {"first": f"bots[{known}]", "line": where, "text": written}
             key = "duplicate_id" if bots[known]["clientId"] == client_id else "duplicate_case"
             yield ConfigProblem(file, key, line, column, f"bots[{at}].clientId", values)

@@ -66,6 +66,11 @@ def place(root: Node, location: Location) -> tuple[int, int]:
     return start.line + 1, start.column + 1
 
 
+def written(root: Node, location: Location) -> str:
+    """The scalar at `location` as it stands in the file: a placeholder, never what it was filled with."""
+    return _shown(_walk(root, location)[-1])
+
+
 def dotted(location: Iterable[int | str]) -> str:
     """`("bots", 1, "memory")` -> `bots[1].memory`"""
     path = ""
@@ -81,8 +86,11 @@ def _problem(found: ErrorDetails, root: Node, file: str) -> ConfigProblem:
         location = location[:-1]
     kind = found["type"]
     walked = _walk(root, location)
-    values: dict[str, Any] = dict(found.get("ctx") or {})
     node = walked[-1]
+    values: dict[str, Any] = dict(found.get("ctx") or {})
+    if _is_filled_in(node):
+        for name in ("text", "better", "hint"):
+            values.pop(name, None)
     if kind == "extra_forbidden":
         key, values = _unknown_key(location, found, root)
         at_key = True
@@ -95,6 +103,13 @@ def _problem(found: ErrorDetails, root: Node, file: str) -> ConfigProblem:
     values.setdefault("text", "…" if secret else _shown(node))
     start = _key_of(walked, location).start if at_key else node.start
     return ConfigProblem(file, key, start.line + 1, start.column + 1, dotted(location), values)
+
+
+def _is_filled_in(node: Node) -> bool:
+    """What the checks saw there came out of variables, and is not to be repeated."""
+    if isinstance(node, Sequence):
+        return any(_is_filled_in(each) for each in node.items)
+    return isinstance(node, Scalar) and node.has_variables
 
 
 def _walk(root: Node, location: Location) -> list[Node]:

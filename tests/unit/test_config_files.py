@@ -168,6 +168,26 @@ class TestVariables:
         assert not any("Geheim" in line for line in lines)
         assert "`${S}` is no clientId" in lines[0]
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "project: ${S}\nbots: []", "image: ${S}\nbots: []", "bots: [{clientId: a, browser: {args: ['${S}']}}]",
+            "bots: [{clientId: a, browser: {args: [--a, '${S}']}}]", "bots: [{clientId: a, locale: '${L}'}]",
+            "bots: [{clientId: a, language: '${S}'}]", "bots: [{clientId: a, proxy: '${S}'}]",
+        ],
+    )  # fmt: skip
+    def test_nor_in_what_may_have_been_meant(self, text: str) -> None:
+        line = one_error(text, S="Geheim 1", L="GE_HE")
+        assert "geheim" not in line.lower()
+        assert "ge-he" not in line.lower()
+
+    def test_nor_in_one_about_two_bots_of_one_name(self) -> None:
+        for text, said in (("${S}", "is taken by"), ("${T}", "only in upper and lower case")):
+            line = one_error(f"bots:\n- clientId: ${{S}}\n- clientId: {text}\n", S="geheim", T="GEHEIM")
+            assert said in line
+            assert f"`{text}`" in line
+            assert "geheim" not in line.lower()
+
     def test_no_value_is_read_as_yaml(self) -> None:
         assert read("bots: [{clientId: a, env: {A: '${V}'}}]", V="{x: [1, &a").bots[0].env == {
             "A": "{x: [1, &a"
