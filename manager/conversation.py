@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from bot.contract import BotExit
 from manager import overview, talk
 from manager.app import App, UserError
 from manager.engine import Engine
@@ -11,6 +13,7 @@ from manager.exits import Exit
 from manager.observed import ContainerState
 from manager.overviewtext import state_words
 from manager.survey import Survey
+from manager.text import catalogue
 
 _STATUS_SECONDS = 10
 
@@ -24,7 +27,21 @@ class Conversation:
 
     def ask(self, *words: str, seconds: float) -> talk.Json:
         """Raises talk.Refusal; EngineError NOT_RUNNING, GONE, SLOW_EXEC."""
-        return talk.ask(self.engine, self.container, words, seconds, self.language)
+        try:
+            return talk.ask(self.engine, self.container, words, seconds, self.language)
+        except talk.Refusal as refusal:
+            if refusal.bot_exit != BotExit.NOT_RUNNING:
+                raise
+            raise self._unheard() from refusal
+
+    def _unheard(self) -> talk.Refusal:
+        """Nobody listens in the container: the bot is on its way, or it hangs."""
+        detail = overview.Detail.of(self.engine.inspect(self.container))
+        key = "starting" if overview.young(detail, datetime.now(UTC)) else "silent"
+        say, values = catalogue(self.language), {"client": self.client_id}
+        return talk.Refusal(
+            BotExit.NOT_RUNNING, say(f"talk.{key}", **values), say(f"talk.{key}_fix", **values)
+        )
 
     def status(self) -> talk.Json:
         return self.ask("status", seconds=_STATUS_SECONDS)

@@ -196,8 +196,7 @@ def _unanswered(
     code = detail.exit_code if detail else container.exit_code
     if state is ContainerState.RUNNING:
         started = detail.started_at if detail else None
-        young = started is not None and (now - started).total_seconds() < START_SECONDS
-        starting = young and mute is Mute.NO_SOCKET
+        starting = young(detail, now) and mute is Mute.NO_SOCKET
         return replace(known, place=Place.STARTING if starting else Place.SILENT, since=started)
     since = detail.finished_at if detail else None
     if not known.enabled and not state.may_write:
@@ -207,6 +206,12 @@ def _unanswered(
         place = Place.OOM
     ended = place in (Place.EXITED, Place.OOM, Place.RESTARTING)
     return replace(known, place=place, since=since if ended else None, exit_code=code if ended else None)
+
+
+def young(detail: Detail | None, now: datetime) -> bool:
+    """Whether the container was started so lately that its bot may not answer yet."""
+    started = detail.started_at if detail else None
+    return started is not None and (now - started).total_seconds() < START_SECONDS
 
 
 _PLACES = {

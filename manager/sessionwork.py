@@ -110,16 +110,19 @@ def obstacles(
 
 def confirm(app: App, question: str, *, yes: bool, command: str) -> bool:
     """Raises UserError (USAGE) where nobody can be asked."""
-    if yes:
-        return True
-    if not app.can_ask:
-        raise UserError(
-            app.say("sessions.cannot_ask"), app.say("sessions.cannot_ask_fix", command=command), Exit.USAGE
-        )
-    if app.ask(question):
+    need_leave(app, yes=yes, command=command)
+    if yes or app.ask(question):
         return True
     click.echo(app.say("cli.cancelled"))
     return False
+
+
+def need_leave(app: App, *, yes: bool, command: str) -> None:
+    """Raises UserError (USAGE) where nobody can be asked and nobody has said yes before."""
+    if not yes and not app.can_ask:
+        raise UserError(
+            app.say("sessions.cannot_ask"), app.say("sessions.cannot_ask_fix", command=command), Exit.USAGE
+        )
 
 
 def tell_step(app: App, client: str) -> Any:

@@ -14,7 +14,7 @@ from manager.clickwords import client, command, flag
 from manager.conversation import Conversation, with_bot
 from manager.exits import Exit
 from manager.problems import EngineError, EngineProblem
-from manager.sessionwork import megabytes
+from manager.sessionwork import confirm, megabytes, need_leave
 
 _CODE_SECONDS = 60
 _OUTCOME_SECONDS = 90
@@ -45,9 +45,10 @@ def pair(app: App, client: str, phone: str) -> Exit:
 @client
 @flag("--yes", "-y", help="yes")
 def logout(app: App, client: str, yes: bool) -> Exit:
+    command = f"logout {client}"
+    need_leave(app, yes=yes, command=command)
     bot = with_bot(app, client)
-    if app.can_ask and not yes and not app.ask(app.say("pairing.ask_logout", client=client)):
-        click.echo(app.say("cli.cancelled"))
+    if not confirm(app, app.say("pairing.ask_logout", client=client), yes=yes, command=command):
         return Exit.FAILED
     before = _events(bot.status())
     bot.ask("logout", seconds=_CODE_SECONDS)
