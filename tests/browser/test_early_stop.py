@@ -12,6 +12,8 @@ import pytest
 from bot import processes
 from tests.robot import Robot
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_stopped_while_its_modules_are_read(tmp_path: Path, number: signal.Signals) -> None:

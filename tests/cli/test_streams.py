@@ -51,6 +51,7 @@ def test_an_encoding_that_lacks_letters(cli: Cli, encoding: str, said: str) -> N
     assert ran.stdout.startswith(said.encode())
 
 
+@pytest.mark.engine
 def test_a_locale_that_was_never_set(cli: Cli, project: str) -> None:
     """Neither Python's own help against it."""
     cli.bots(project, "one")
@@ -61,6 +62,7 @@ def test_a_locale_that_was_never_set(cli: Cli, project: str) -> None:
     assert watching.end().code == 130
 
 
+@pytest.mark.engine
 def test_no_colour_where_none_is_wanted(cli: Cli, project: str) -> None:
     cli.bots(project, "one")
     for words in ("status", "status two"):
@@ -71,6 +73,7 @@ def test_no_colour_where_none_is_wanted(cli: Cli, project: str) -> None:
         assert "\x1b[3" not in shown["1"].seen
 
 
+@pytest.mark.engine
 def test_a_broken_docker_configuration(cli: Cli) -> None:
     """A docker configuration that is no JSON is told of, not fallen over."""
     config = cli.folder / "docker"
