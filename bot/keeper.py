@@ -14,6 +14,7 @@ from bot.contract import EventName, Level
 from bot.events import EventLog
 from bot.generations import GenerationResult, Moment
 from bot.metrics import BotMetrics
+from bot.preflight import session_error
 from bot.problem import Problem
 from bot.session import Session, SessionError
 from bot.text import Catalogue
@@ -61,12 +62,16 @@ class Keeper:
         return True
 
     def _refused(self, error: Problem | OSError) -> None:
+        problem = self._in_words(error)
+        said = problem.say(self._say)
+        self.witness.refused(problem.trace if isinstance(problem, SessionError) else said.message)
+        self.warn(said.message, said.hint, said.fix)
+
+    def _in_words(self, error: Problem | OSError) -> Problem:
+        """What the system refused, with its hint and its fix, wherever in the volume's work it did."""
         if isinstance(error, Problem):
-            said = error.say(self._say)
-            self.witness.refused(error.trace if isinstance(error, SessionError) else said.message)
-            self.warn(said.message, said.hint, said.fix)
-        else:
-            self.warn(str(error))
+            return error
+        return session_error(error, self._session.folder, self._session.client_id)
 
     def warn(self, problem: str, hint: str = "", fix: str = "") -> None:
         """Said once a minute at most: a full disk meets every write."""
@@ -102,7 +107,7 @@ class Keeper:
         try:
             await asyncio.to_thread(self._session.set_aside, reason)
         except (Problem, OSError) as error:
-            self._failed(error)
+            self.failed(error)
         self.show_generations()
 
     async def erase(self, reason: str) -> None:
@@ -110,15 +115,15 @@ class Keeper:
         try:
             await asyncio.to_thread(self._session.erase, reason, ruling)
         except (Problem, OSError) as error:
-            self._failed(error)
+            self.failed(error)
         self.tell_reports()
 
     async def restore(self, reason: str) -> None:
         try:
             result = await asyncio.to_thread(self._session.restore_generation, reason)
-        except Problem as problem:
-            # The copy is as good as before: a person makes room, nobody is asked for a scan.
-            self._failed(problem)
+        except (Problem, OSError) as error:
+            # The copy is as good as before: a person mends the volume, nobody is asked for a scan.
+            self.failed(error)
         else:
             self._post(s.Restored(s.Restore(result.outcome.value.lower()), result.number))
 
@@ -233,9 +238,7 @@ class Keeper:
         elif key := _NO_COPY.get(result.reason):
             self.warn(self._say(key, size=f"{result.bytes / 1024**2:.1f} MiB"))
 
-    def _failed(self, error: Problem | OSError) -> None:
-        if isinstance(error, Problem):
-            said = error.say(self._say)
-            self._post(s.StorageFailed(said.message, said.hint, said.fix))
-        else:
-            self._post(s.StorageFailed(str(error)))
+    def failed(self, error: Problem | OSError) -> None:
+        """The bot cannot go on until a person has mended the volume."""
+        said = self._in_words(error).say(self._say)
+        self._post(s.StorageFailed(said.message, said.hint, said.fix))

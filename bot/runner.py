@@ -194,7 +194,10 @@ class Runner:
         elif isinstance(effect, _ABANDONABLE):
             self.post(s.BrowserGone(note), self._launch)
         elif isinstance(effect, s.SetAside | s.Erase | s.RestoreGeneration):
-            self.post(s.StorageFailed(f"{note}: {error}"))
+            if isinstance(error, OSError):
+                self.keeper.failed(error)
+            else:
+                self.post(s.StorageFailed(f"{note}: {error}"))
         else:
             self.keeper.warn(f"{note}: {error}")
 
