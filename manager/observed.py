@@ -58,7 +58,8 @@ class ObservedContainer:
     """One container that carries our labels (whatever its name).
 
     `settings`: what the manager that made it wrote down for people (label `io.oturum.spec`); empty when
-    unreadable. `network_id`: of the fleet's network, as the container knows it. `created`: epoch seconds.
+    unreadable. `network_id`: of the fleet's network, as the container knows it. `detached`: somebody took it off that
+    network. `created`: epoch seconds.
     """
 
     id: str
@@ -75,6 +76,7 @@ class ObservedContainer:
     started_at: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     network_id: str | None = None
+    detached: bool = False
     created: int = 0
 
 
@@ -180,7 +182,7 @@ def _container(raw: Json, labels: Mapping[str, str], network: str) -> ObservedCo
     status = str(raw.get("Status") or "")
     exited = re.match(r"(?:Exited|Restarting) \((-?\d+)\)", status)
     health = re.search(r"\((?:health: )?(starting|healthy|unhealthy)\)", status)
-    attached = (raw.get("NetworkSettings") or {}).get("Networks") or {}
+    attached = (raw.get("NetworkSettings") or {}).get("Networks")
     return ObservedContainer(
         id=str(raw["Id"]),
         name=next(iter(_names(raw)), ""),
@@ -192,7 +194,8 @@ def _container(raw: Json, labels: Mapping[str, str], network: str) -> ObservedCo
         health=health.group(1) if health else None,
         exit_code=int(exited.group(1)) if exited else None,
         settings=_settings(labels.get(LABEL_SPEC, "")),
-        network_id=(attached.get(network) or {}).get("NetworkID") or None,
+        network_id=((attached or {}).get(network) or {}).get("NetworkID") or None,
+        detached=attached is not None and network not in attached,
         created=int(raw.get("Created") or 0),
     )
 

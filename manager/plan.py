@@ -302,7 +302,7 @@ def _is_wanted(found: ObservedContainer, spec: ContainerSpec, observed: Observed
     """It is what the spec asks for, and can run: as it is, or after a mere start."""
     if (found.name, found.volume, found.spec_hash) != (spec.name, spec.volume, _hash(spec)):
         return False
-    if found.state in (ContainerState.REMOVING, ContainerState.DEAD):
+    if found.detached or found.state in (ContainerState.REMOVING, ContainerState.DEAD):
         return False
     if found.state is ContainerState.CREATED:
         if spec.secrets:  # whoever made it may have died before they were on the volume
@@ -313,6 +313,8 @@ def _is_wanted(found: ObservedContainer, spec: ContainerSpec, observed: Observed
 
 def _can_start(found: ObservedContainer, observed: Observed) -> bool:
     """As it is. A container that was only created may lack its secrets: `up` knows, a restart doesn't."""
+    if found.detached:
+        return False
     if found.state is ContainerState.EXITED:
         return not _network_is_new(found, observed)
     return found.state.may_write
@@ -340,6 +342,8 @@ def _cause(spec: ContainerSpec, found: Sequence[ObservedContainer], observed: Ob
         return Cause("settings", changes=_changes(named.settings, readable_settings(spec)))
     if named.volume != spec.volume:
         return Cause("volume", {"old": named.volume or "-", "new": spec.volume})
+    if named.detached:
+        return Cause("network_lost")
     if named.state in _KEEP_THEIR_NETWORK and _network_is_new(named, observed):
         return Cause("network_new")
     values = {"code": "?" if named.exit_code is None else named.exit_code}

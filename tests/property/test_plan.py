@@ -62,7 +62,9 @@ def engines(draw: st.DrawFn, *, sane: bool = False) -> ModelEngine:
         network = (
             engine.network if state in ALIVE else draw(st.sampled_from([engine.network, "before", None]))
         )
-        engine.put(spec, state, name=name, volume=volume, network_id=network)
+        detached = draw(st.sampled_from([False, False, True]))
+        known = None if detached else network
+        engine.put(spec, state, name=name, volume=volume, network_id=known, detached=detached)
         for each in _every_spec():
             if each.volume == volume:
                 engine.put_volume(each)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.contract import LABEL_CLIENT_ID, LABEL_PROJECT
 from manager.observed import from_engine
 
 
@@ -27,3 +28,22 @@ def test_a_volume_is_in_use_by_whoever_may_write_to_it(
     container: dict[str, Any], users: dict[str, str]
 ) -> None:
     assert from_engine("p", [container], [], None, (), ["p-session-a"]).volume_users == users
+
+
+@pytest.mark.parametrize(
+    ("networks", "detached"),
+    [
+        ({"p-bots": {"NetworkID": "n1"}}, False),
+        ({}, True),
+        ({"bridge": {"NetworkID": "n2"}}, True),
+        (None, False),
+    ],
+)
+def test_a_container_off_the_network_is_seen(networks: dict[str, Any] | None, detached: bool) -> None:
+    """An engine that says nothing of networks is not questioned."""
+    labels = {LABEL_PROJECT: "p", LABEL_CLIENT_ID: "a"}
+    raw = {"Id": "d" * 64, "Names": ["/p-bot-a"], "State": "running", "Labels": labels}
+    (found,) = from_engine(
+        "p", [raw | {"NetworkSettings": {"Networks": networks}}], [], [], (), ()
+    ).containers
+    assert found.detached is detached

@@ -170,6 +170,22 @@ def test_a_network_made_anew() -> None:
     assert cause(plan) == "the bots' network was made anew"
 
 
+@pytest.mark.parametrize("state", [ContainerState.RUNNING, ContainerState.RESTARTING, ContainerState.EXITED])
+def test_a_container_that_was_taken_off_the_network(state: ContainerState) -> None:
+    """It may run, and reaches nobody: a start would not bring it back, nor would a restart."""
+    (spec,) = specs_of(fleet_of("a"))
+    engine = engine_with()
+    engine.put_volume(spec)
+    engine.put(spec, state, network_id=None, detached=True)
+    plan = make_plan([spec], engine.observe())
+    assert kinds(one_lane(plan))[-3:] == ["remove", "create", "start"]
+    assert cause(plan) == "it was taken off the bots' network"
+    restart = planning.plan_restart(engine.observe())
+    assert (restart.empty, restart.blocked) == (True, {"a"})
+    carry_out(engine, plan)
+    assert make_plan([spec], engine.observe()).empty
+
+
 def test_a_network_that_is_gone() -> None:
     (spec,) = specs_of(fleet_of("a"))
     engine = ModelEngine(network="old")
