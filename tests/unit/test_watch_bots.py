@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from manager.observed import Observed
 from manager.plan import ActionKind
 from manager.watch.core import Rang
 from manager.watch.happenings import Kind
@@ -38,6 +39,7 @@ def watching() -> Watching:
         health(made, client, "healthy")
     made.wait(31)
     made.told.clear()
+    made.passes.clear()
     return made
 
 
@@ -76,6 +78,22 @@ def test_an_unhealthy_bot_is_restarted_in_its_own_container_and_no_other(watchin
     assert set(watching.engine.model.containers) == before
     assert metric(watching, "bot_restarts_total", client_id="b", reason="unhealthy") == 1
     assert metric(watching, "bot_restarts_total", client_id="a", reason="unhealthy") == 0
+
+
+def test_a_container_that_was_made_anew_meanwhile_is_not_ill(watching: Watching) -> None:
+    watching.engine.statuses["b"] = None
+    observe = watching.engine.observe
+
+    def made_anew(*args: Any) -> Observed:
+        if Kind.BOT_RESTART in watching.kinds():
+            old = watching.engine.model.containers.pop(container(watching, "b").id)
+            watching.engine.model.containers["anew"] = replace(old, id="anew", health="starting")
+        return observe(*args)
+
+    watching.engine.observe = made_anew  # type: ignore[method-assign]
+    health(watching, "b", "unhealthy")
+    watching.wait(20)
+    assert watching.kinds() == [Kind.BOT_UNHEALTHY, Kind.BOT_RESTART], "and no step was taken"
 
 
 def test_a_bot_that_waits_for_a_person_is_left_alone(watching: Watching) -> None:
@@ -147,6 +165,7 @@ def test_a_change_comes_to_one_bot_first_and_to_the_others_once_it_is_ready(watc
     watching.engine.before_write = starting
     watching.save(text("1g"))
     watching.wait(30)
+    assert len(watching.passes) >= 25, "it is looked after every second"
     assert memories(watching) == {"a": "1g", "b": "512m", "c": "512m"}
     assert metric(watching, "drift") == 8, "stop, remove, create and start of two bots wait"
     watching.engine.statuses["a"] = READY

@@ -149,6 +149,22 @@ def test_a_failing_step_is_tried_again_ever_more_slowly_and_told_once(watching: 
     assert watching.kinds()[-1] is Kind.CONVERGED
 
 
+def test_the_events_of_a_failing_pass_do_not_bring_its_retry_forward(watching: Watching) -> None:
+    """A bot with secrets is made anew each time: what somebody left unstarted may lack them."""
+
+    def refuse(kind: ActionKind) -> None:
+        if kind is ActionKind.START:
+            raise EngineError(EngineProblem.CANNOT_START, "no")
+
+    watching.engine.before_write = refuse
+    watching.save(TWO + "- {clientId: c, proxy: 'http://user:word@proxy:1'}\n")
+    watching.wait(100)
+    began, writes = len(watching.passes), watching.engine.model.writes
+    watching.wait(600)
+    assert watching.engine.model.writes > writes
+    assert len(watching.passes) - began <= 21
+
+
 def test_a_saved_file_does_not_wait_for_the_retry(watching: Watching) -> None:
     def refuse(kind: ActionKind) -> None:
         raise EngineError(EngineProblem.DISK_FULL, "no space left on device")
