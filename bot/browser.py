@@ -103,18 +103,26 @@ class Browser:
     # --- life -------------------------------------------------------------------------------------------
 
     async def launch(
-        self, driver: Driver, profile: Path, restore: Mapping[str, str] | None, written_by: str | None
+        self,
+        driver: Driver,
+        profile: Path,
+        restore: Mapping[str, str] | None,
+        written_by: str | None,
+        on_version: Callable[[str], object] = lambda version: None,
     ) -> None:
         """Starts the browser on `profile`; `restore` is put into localStorage before the page's scripts run.
 
-        `written_by`: version of the browser that used the profile last. Raises BrowserError.
+        `written_by`: version of the browser that used the profile last. `on_version` is told, in a thread, which one
+        will use it now. Raises BrowserError.
         """
         executable = chromium.find(self._settings)
         self._profile = profile
         taken = driver.take()
         try:
             self.version = await asyncio.to_thread(chromium.version_of, executable)
-            chromium.check_age(executable, self.version, written_by)
+            chromium.check_age(executable, self.version, written_by, self._settings.client_id)
+            if self.version is not None:
+                await asyncio.to_thread(on_version, self.version)
         finally:
             # Also when this is refused or abandoned: what `close` doesn't know of it can't stop.
             self._playwright = await asyncio.shield(taken)

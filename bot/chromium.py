@@ -96,11 +96,15 @@ def major(version: str | None) -> int:
     return int(head) if head.isdigit() else 0
 
 
-def check_age(executable: Path, version: str | None, written_by: str | None) -> None:
+def check_age(executable: Path, version: str | None, written_by: str | None, client_id: str) -> None:
     """An older browser can't read a newer one's profile, and WhatsApp takes that for a logout. Raises DOWNGRADE."""
     if 0 < major(version) < major(written_by):
         raise BrowserError(
-            BrowserProblem.DOWNGRADE, executable=executable, version=version, written_by=written_by
+            BrowserProblem.DOWNGRADE,
+            executable=executable,
+            version=version,
+            written_by=written_by,
+            client=client_id,
         )
 
 

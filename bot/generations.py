@@ -23,6 +23,7 @@ from pathlib import Path
 from bot import durable
 from bot.archive import MIRROR as _MIRROR
 from bot.archive import PARTS, Fingerprint
+from bot.chromium import major
 
 KEPT = 3
 BUDGET_BYTES = 1024**3  # of all that are kept; one that is being copied comes on top until it is whole
@@ -284,22 +285,38 @@ class Generations:
     def prune(self) -> None:
         """Keeps the newest good ones, as many as KEPT and the budget allow, one candidate, and a pinned one.
 
+        And the newest that an older browser has made, as long as the budget allows: the way back from a newer one.
         Removes what an interrupted copy left. The newest good one always stays.
         """
         if not self.folder.is_dir():
             return
         good = [number for number in self.numbers() if self.is_good(number)]
         candidates = [number for number in self.numbers() if number not in good]
+        elder = self._made_by_an_older_browser(good)
         total = 0
         for place, number in enumerate(good):
             total += self._size(number)
-            if place and (place >= KEPT or total > BUDGET_BYTES):
+            if place and ((place >= KEPT and number != elder) or total > BUDGET_BYTES):
+                total -= self._size(number)
                 self._drop(number)
         for number in candidates[1:]:
             self._drop(number)
         for each in self.folder.iterdir():
             if not (each.name.isdigit() and (each / _MANIFEST).is_file()):
                 durable.remove_tree(each)
+
+    def _made_by_an_older_browser(self, good: Iterable[int]) -> int | None:
+        """The newest of `good` (newest first) that one of another, older, major version has made."""
+        ages = [(number, major(self._browser_version(number))) for number in good]
+        newest = next((age for _, age in ages if age), 0)
+        return next((number for number, age in ages if 0 < age < newest), None)
+
+    def _browser_version(self, number: int) -> str | None:
+        try:
+            found = json.loads((self.path(number) / _MANIFEST).read_bytes())["browserVersion"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return found if isinstance(found, str) else None
 
     def _drop(self, number: int) -> None:
         if not (self.path(number) / _PINNED).exists():

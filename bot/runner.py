@@ -346,7 +346,9 @@ class Runner:
         )
         self._closed_cleanly = False
         try:
-            await self.browser.launch(driver, self.session.profile, mirror, info.browser_version)
+            # Without a session there is nothing that an older browser could lose.
+            before = info.browser_version if info.present else None
+            await self.browser.launch(driver, self.session.profile, mirror, before, self.session.mark_browser)
         except BrowserError as error:
             said = error.say(self.say)
             self.post(s.LaunchFailed(error.permanent, error.exit, said.message, said.hint, said.fix), launch)

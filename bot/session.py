@@ -148,6 +148,12 @@ class Session:
         with suppress(OSError):
             self._generations.proven()
 
+    def mark_browser(self, version: str) -> None:
+        """A browser of this version is about to use the profile: what it writes no older one may read. Best effort."""
+        if version != self._marker.browser_version:
+            with suppress(SessionError):
+                self._remember(replace(self._marker, browser_version=version))
+
     def mark_in_doubt(self) -> None:
         """The page asked for a scan, and nothing proves a logout. Raises SessionError."""
         if not self._marker.in_doubt:

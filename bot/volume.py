@@ -21,7 +21,14 @@ from typing import Any, ClassVar
 from bot import archive, durable
 from bot.archive import Damaged, Manifest
 from bot.chromium import BrowserError, find, version_of
-from bot.contract import SESSION_MOUNT, SETTINGS_VARIABLE, BotExit, BotSettings, is_client_id
+from bot.contract import (
+    SESSION_MOUNT,
+    SETTINGS_VARIABLE,
+    BotExit,
+    BotSettings,
+    BrowserSettings,
+    is_client_id,
+)
 from bot.generations import Generation, Generations, RestoreOutcome
 from bot.preflight import MIN_FREE_BYTES, SessionError, SessionProblem, free_bytes
 from bot.problem import LOCALES, Problem
@@ -95,7 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument(
         "--verify", action="store_true", help="read the generations and compare their checksums"
     )
-    commands.add_parser("browser", parents=[common], help="the version of the browser that would use it")
+    version = commands.add_parser(
+        "browser", parents=[common], help="the version of the browser that would use it"
+    )
+    version.add_argument("--executable", metavar="FILE", help="as in the bot's settings")
     pin = commands.add_parser("pin", parents=[common], help="keep a generation until it is put back")
     pin.add_argument("number", type=int)
     back = commands.add_parser("rollback", parents=[common], help="put a generation in the profile's place")
@@ -160,7 +170,11 @@ def _generation(store: Generations, found: Generation, *, verify: bool) -> Json:
 
 
 def browser(options: argparse.Namespace) -> Json:
-    settings = BotSettings(client_id=options.client or "bot", session_dir=str(_folder(options)))
+    settings = BotSettings(
+        client_id=options.client or "bot",
+        session_dir=str(_folder(options)),
+        browser=BrowserSettings(executable=options.executable),
+    )
     try:
         return {"version": version_of(find(settings))}
     except BrowserError:

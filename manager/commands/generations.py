@@ -12,7 +12,7 @@ from manager.app import App, UserError
 from manager.clickwords import client, command, flag, json_flag
 from manager.commands.fleet import known
 from manager.exits import Exit
-from manager.sessionwork import age, at_work, confirm, existing, megabytes, tell_next, tell_step
+from manager.sessionwork import age, at_work, confirm, existing, major, megabytes, tell_next, tell_step
 from manager.volumes import Volumes
 
 Json = dict[str, Any]
@@ -39,10 +39,12 @@ def generations(app: App, client: str, as_json: bool) -> Exit:
 @command("rollback")
 @client
 @click.argument("number", metavar="[N]", required=False)
+@flag("--force", help="rollback_force")
 @flag("--yes", "-y", help="yes")
-def rollback(app: App, client: str, number: str | None, yes: bool) -> Exit:
+def rollback(app: App, client: str, number: str | None, force: bool, yes: bool) -> Exit:
     with at_work(app) as volumes:
-        chosen = _chosen(app, client, _look(app, volumes, client)["generations"], number)
+        found = _look(app, volumes, client)["generations"]
+        chosen = choose(app, client, found, number, _browser_of(volumes, client), force=force)
         click.echo(_line(app, chosen))
         click.secho(app.say("generations.warning"), fg="yellow")
         question = app.say("generations.ask", client=client, number=chosen["number"])
@@ -67,6 +69,23 @@ def _look(app: App, volumes: Volumes, client: str, *, verify: bool = False) -> J
     return volumes.look(client, verify=verify)
 
 
+def choose(  # noqa: PLR0913
+    app: App, client: str, found: list[Json], number: str | None, ours: str | None, *, force: bool
+) -> Json:
+    """What is put back, for a browser of version `ours`; `force`: of those that it can read. Raises UserError.
+
+    One that it could not read is refused: the bot would refuse to start on it.
+    """
+    chosen = _chosen(app, client, _readable(app, client, found, ours) if force else found, number)
+    if _too_new(chosen, ours):
+        _readable(app, client, found, ours)
+        values = {"number": chosen["number"], "made_by": chosen["browser_version"], "ours": ours}
+        raise UserError(
+            app.say("generations.too_new", **values), app.say("generations.too_new_fix", client=client)
+        )
+    return chosen
+
+
 def _chosen(app: App, client: str, found: list[Json], number: str | None) -> Json:
     """The newest that was not tried in vain, or the one of that number. Raises UserError."""
     if not found:
@@ -80,6 +99,27 @@ def _chosen(app: App, client: str, found: list[Json], number: str | None) -> Jso
             return each
     listed = ", ".join(str(each["number"]) for each in found)
     raise UserError(app.say("generations.unknown", number=number, known=listed), code=Exit.USAGE)
+
+
+def _browser_of(volumes: Volumes, client: str) -> str | None:
+    """The version of the browser that would use the session now."""
+    bot = next((bot for bot in volumes.fleet.bots if bot.client_id == client), None)
+    return volumes.browser_version(bot.browser.executable if bot else None)
+
+
+def _too_new(found: Json, ours: str | None) -> bool:
+    return 0 < major(ours) < major(found["browser_version"])
+
+
+def _readable(app: App, client: str, found: list[Json], ours: str | None) -> list[Json]:
+    """Those that a browser of version `ours` can read. Raises UserError when there are some, and none of these."""
+    kept = [each for each in found if not _too_new(each, ours)]
+    if found and not kept:
+        values = {"client": client, "ours": ours, "made_by": found[-1]["browser_version"]}
+        raise UserError(
+            app.say("generations.none_readable", **values), app.say("generations.none_readable_fix")
+        )
+    return kept
 
 
 def _line(app: App, found: Json) -> str:

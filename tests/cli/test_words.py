@@ -59,6 +59,10 @@ def test_help_lists_every_command(cli: Cli, language: str) -> None:
         ("qr client-1 --png", "--png needs a value. See: python -m manager qr --help"),
         ("up --dry-run=1", "--dry-run takes no value. See: python -m manager up --help"),
         (
+            "up --batch 0",
+            "--batch: `0` is no whole number of at least 1. See: python -m manager up --help",
+        ),
+        (
             "logs --tail abc",
             "--tail: `abc` is no whole number of at least 0. See: python -m manager logs --help",
         ),
