@@ -100,7 +100,7 @@ def obstacles(
     for client, written_by in coming.items():
         if client in found:
             continue
-        if 0 < _major(ours) < _major(written_by):
+        if 0 < major(ours) < major(written_by):
             values = {"version": written_by, "ours": ours, "image": volumes.fleet.image or "oturum-bot"}
             found[client] = Obstacle("newer_browser", values)
         elif client in there and (look := volumes.look(client))["present"]:
@@ -152,6 +152,6 @@ def megabytes(count: int) -> str:
     return f"{count / 1024**2:.1f} MiB"
 
 
-def _major(version: str | None) -> int:
+def major(version: str | None) -> int:
     head = (version or "").split(".")[0]
     return int(head) if head.isdigit() else 0

@@ -63,8 +63,10 @@ class Volumes:
             self.fleet.project, (), [volume_name(self.fleet.project, each) for each in clients]
         )
 
-    def browser_version(self) -> str | None:
-        found = self._answer(None, ["browser"])["version"]
+    def browser_version(self, executable: str | None = None) -> str | None:
+        """`executable`: as in the bot's settings; None: the image's own."""
+        words = ["--executable", executable] if executable else []
+        found = self._answer(None, ["browser", *words])["version"]
         return None if found is None else str(found)
 
     def look(self, client: str, *, verify: bool = False) -> Json:
