@@ -51,6 +51,7 @@ class PassEnd(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A pass is over. `changed`: it did something. `error`: it could not even plan. `away`: nor reach the engine.
+    `failed`: something of it did, before it was interrupted.
 
     `again_in`: seconds after which there is more to do, whatever happens (a roll-out's next look, a bot's backoff).
     `held_by`: another watcher, which has the project; nothing was done. `renew`: the program itself has become another.
@@ -63,6 +64,7 @@ class Ended:
     again_in: float | None = None
     held_by: str | None = None
     renew: bool = False
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

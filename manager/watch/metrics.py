@@ -39,7 +39,7 @@ class WatchMetrics:
         self.engine_up = self._gauge("engine_up", "1 when the engine answered the last pass")
         self.last_success = self._gauge(
             "last_success_timestamp_seconds",
-            "When a pass last found or made all as it should be, as Unix time",
+            "When a pass last ended without a failure, as Unix time",
         )
         self.actions = self._counter("actions", "Steps carried out, by kind and result", "kind", "result")
         for kind in ActionKind:

@@ -46,6 +46,10 @@ class Ways:
     changed_for: Callable[[], float | None] = lambda: None
 
 
+# Many starts, one after another, may take longer than anybody wants the watcher to look at nothing else.
+SLICE_SECONDS = 240.0
+
+
 class _CalledOff(Exception):
     """A build need not be waited for: the next pass begins it anew."""
 
@@ -67,9 +71,14 @@ class Worker:
         self._notes: tuple[Note, ...] = ()
         self._converged = False
         self._unguarded = False
+        self.slice_seconds = SLICE_SECONDS
+        self._slice: threading.Timer | None = None
 
     def make_pass(self, fleet: Fleet, stopping: threading.Event) -> Ended:
-        """Never raises what may go wrong with an engine. `stopping`, once set, ends it after its running steps."""
+        """Never raises what may go wrong with an engine. `stopping`, once set, ends it after its running steps.
+
+        It is set here too, some time after the first step: the next pass looks anew, and goes on.
+        """
         if (age := self._ways.changed_for()) is not None:
             return Ended(PassEnd.INTERRUPTED, again_in=REST_SECONDS, renew=age >= REST_SECONDS)
         began = time.monotonic()
@@ -86,6 +95,8 @@ class Worker:
             ended = Ended(PassEnd.INTERRUPTED)
         except EngineError as error:
             ended = Ended(PassEnd.FAILED, error=error, away=error.problem in UNUSABLE)
+        finally:
+            self._end_slice()
         self._count(ended, time.monotonic() - began)
         return ended
 
@@ -125,6 +136,10 @@ class Worker:
     def _report(self, progress: Progress, fleet: Fleet, stopping: threading.Event) -> None:
         if isinstance(progress, ImageProgress) and stopping.is_set():
             raise _CalledOff
+        if isinstance(progress, Step) and self._slice is None:
+            self._slice = threading.Timer(self.slice_seconds, stopping.set)
+            self._slice.daemon = True
+            self._slice.start()
         if isinstance(progress, Step) and progress.state in (StepState.DONE, StepState.FAILED):
             result = "ok" if progress.state is StepState.DONE else "failed"
             self._metrics.actions.labels(progress.action.kind.value, result).inc()
@@ -160,7 +175,7 @@ class Worker:
         lost = next((error for error in outcome.errors if error.problem in UNUSABLE), None)
         changed = any(step.state is StepState.DONE for step in outcome.steps)
         if stopping.is_set() and any(step.state is StepState.SKIPPED for step in outcome.steps):
-            return Ended(PassEnd.INTERRUPTED, changed)
+            return Ended(PassEnd.INTERRUPTED, changed, failed=not outcome.ok)
         waits = self._rollout.under_way and self._rollout.halt is None
         return Ended(
             PassEnd.OK if outcome.ok else PassEnd.FAILED,
@@ -207,10 +222,17 @@ class Worker:
             self._meter, self._meter_sought = pressure.meter_of(self._engine), True
         return self._meter is not None and self._meter.read().is_busy
 
+    def _end_slice(self) -> None:
+        timer, self._slice = self._slice, None
+        if timer is not None:
+            timer.cancel()
+
     def _count(self, ended: Ended, seconds: float) -> None:
         self._metrics.reconciles.labels(ended.end.value).inc()
         self._metrics.reconcile_seconds.observe(seconds)
-        if ended.end is PassEnd.OK:
+        if ended.end is PassEnd.OK or (
+            ended.end is PassEnd.INTERRUPTED and ended.changed and not ended.failed
+        ):
             self._metrics.last_success.set(time.time())
         if ended.end is not PassEnd.INTERRUPTED:
             self._metrics.engine_up.set(not ended.away)

@@ -233,3 +233,21 @@ def test_a_saved_file_does_not_wait_for_the_end_of_a_long_pass(watching: Watchin
     assert watching.engine.model.running() == {*CLIENTS, "e"}
     assert metric(watching, "reconciles_total", result="interrupted") == 1
     assert metric(watching, "actions_total", kind="start", result="ok") == 3 + 1, "d was never started"
+
+
+def test_a_pass_that_takes_long_is_cut_in_slices_and_counts_as_work(watching: Watching) -> None:
+    def take_long(kind: ActionKind) -> None:
+        if kind is ActionKind.CREATE:
+            assert watching.stopping.wait(10)
+
+    watching.metrics.last_success.set(0)
+    watching.worker.slice_seconds = 0.01
+    watching.engine.before_write = take_long
+    watching.save(text("512m", *CLIENTS, "d", "e"))
+    watching.wait(0.7)
+    assert metric(watching, "reconciles_total", result="interrupted") == 1
+    assert metric(watching, "last_success_timestamp_seconds")
+    watching.worker.slice_seconds = 100
+    watching.engine.before_write = lambda kind: None
+    watching.wait(2)
+    assert watching.engine.model.running() == {*CLIENTS, "d", "e"}
