@@ -5,7 +5,7 @@ ROUNDS ?= 60
 
 .PHONY: help demo up test lint conformance bench drill drill-peer clean
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## two bots and two simulated phones go through every scenario in front of you
 	@python3 -m setup venv engine base
@@ -42,5 +42,5 @@ drill-peer: ## the same drill, same seeds, on whatsapp-web.js with LocalAuth
 	@python3 -m setup venv test-tools
 	@$(PYTHON) -m manager drill --subject peer --seed $(SEED) --rounds $(ROUNDS)
 
-clean: ## removes what set-up made
+clean: ## removes environment, caches and images; sessions, volumes and containers stay
 	@python3 -m setup clean

@@ -59,14 +59,14 @@ class EventLog:
     def emit(
         self, name: EventName, level: Level, key: str, fields: Mapping[str, object] | None = None
     ) -> None:
-        """`key`: of the catalogue's section [event]; `fields` fill the text's places and follow in the line."""
+        """`key`: of the catalogue's section [event]; `fields` fill the text's places (as `client` does) and follow in it."""
         fields = fields or {}
         line = {
             "time": rfc3339(datetime.now(UTC)),
             "event": name.value,
             "level": level.value,
             "client_id": self.client_id,
-            "message": self._catalogue(f"event.{key}", **fields),
+            "message": self._catalogue(f"event.{key}", **{"client": self.client_id} | dict(fields)),
             **fields,
         }
         self.last.append(line)

@@ -35,6 +35,7 @@ from setup.say import SetupError
 FOLDER = Path(__file__).parent
 FILE = FOLDER / "bots.yaml"
 INTERRUPTED = 130
+WRONG_USAGE = 2
 # A code stays until it is scanned, however slow the machine: codes that change by themselves would be no new requests.
 _SIMULATOR_OPTIONS = ("--first-ref-seconds", "900")
 _PLAIN_WIDTH = 120
@@ -44,6 +45,9 @@ _NOTHING_TO_DO = re.compile(r"---> (Using cache|[0-9a-f]+)")
 def main() -> int:
     tongue = language(os.environ)
     say = Catalogue(FOLDER / "locales", tongue)
+    if sys.argv[1:]:
+        print(say("demo.usage"), say("demo.about"), sep="\n\n")
+        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else WRONG_USAGE
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _run(say, tongue)

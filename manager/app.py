@@ -69,7 +69,7 @@ class App:
     def ask_for(self, prompt: str) -> str:
         """Raises click.Abort, having said that nothing was changed."""
         try:
-            answer: str = click.prompt(prompt, default="", show_default=False, prompt_suffix="")
+            answer: str = click.prompt(prompt, default="", show_default=False, prompt_suffix=" ")
         except click.Abort:
             click.echo(f"\n{self.say('cli.cancelled')}", err=True)
             raise

@@ -93,7 +93,13 @@ class Root(Group):
         return int(found or Exit.OK)
 
 
-@click.group("manager", cls=Root, help="manager", params=[file_option()])
+@click.group(
+    "manager",
+    cls=Root,
+    help="manager",
+    params=[file_option()],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def root() -> None:
     pass
 

@@ -284,7 +284,7 @@ _BY_NAME = {state.value: state for state in State}
 _STATES = {
     State.WAITING_FOR_QR_SCAN: ("scan", "qr {client}"),
     State.CONFLICT: ("conflict", "restart {client}"),
-    State.BANNED: ("banned", ""),
+    State.BANNED: ("banned", "restart {client}"),
     State.OUTDATED: ("outdated", "up"),
     State.PROXY_BLOCKED: ("proxy", "up {client}"),
     State.FAILED: ("look_in_log", "logs {client}"),

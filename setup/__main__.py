@@ -66,7 +66,7 @@ def main(names: list[str]) -> int:
     if "all" in names:
         names = [name for name in PARTS if name != "monitor"]  # which starts something
     if not names or (names != ["clean"] and not PARTS.keys() >= set(names)):
-        say("usage", parts=" ".join(PARTS))
+        say("usage", parts=" ".join([*PARTS, "clean"]))
         return 2
     try:
         if names == ["clean"]:

@@ -131,7 +131,7 @@ class Watch:
 
     def _line(self, line: s.Emit) -> None:
         for say in SAY:
-            assert "{" not in say(f"event.{line.key}", **line.fields)
+            assert "{" not in say(f"event.{line.key}", client="shop", **line.fields)
         assert not {"time", "event", "level", "client_id", "message"} & set(line.fields)
         told = str(dict(line.fields))
         assert "secret" not in told

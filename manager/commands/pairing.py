@@ -24,9 +24,9 @@ _GROUP = 4
 
 @command("pair")
 @client
-@click.argument("phone", metavar="PHONE")
-def pair(app: App, client: str, phone: str) -> Exit:
-    answer = with_bot(app, client).ask("pair", phone, seconds=_CODE_SECONDS)
+@click.argument("phone", metavar="PHONE", nargs=-1, required=True)
+def pair(app: App, client: str, phone: tuple[str, ...]) -> Exit:
+    answer = with_bot(app, client).ask("pair", " ".join(phone), seconds=_CODE_SECONDS)
     code = lettering.grouped(str(answer["code"]), _GROUP)
     if app.terminal:
         click.echo()

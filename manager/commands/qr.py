@@ -172,9 +172,10 @@ def _picture(app: App, client: str, code: Code | Paired | Awaited, console: Cons
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    if not isinstance(code, Code):
-        state = code.state if isinstance(code, Awaited) else "-"
-        return Text(app.say("qr.waiting", client=client, state=state))
+    if isinstance(code, Paired):
+        return Text()
+    if isinstance(code, Awaited):
+        return Text(app.say("qr.waiting", client=client, state=code.state))
     # With colours it is dark on light, whatever the terminal's own are; without, most terminals are dark.
     plain = console.no_color or console.color_system is None
     lines = _drawn(code, inverted=plain)

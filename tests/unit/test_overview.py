@@ -90,7 +90,7 @@ def test_every_state_that_asks_for_a_person_says_what_to_do(state: State) -> Non
     [
         ("WAITING_FOR_QR_SCAN", 1, "python -m manager qr a"),
         ("CONFLICT", 1, "python -m manager restart a"),
-        ("BANNED", 1, None),
+        ("BANNED", 1, "python -m manager restart a"),
         ("FAILED", 1, "python -m manager logs a"),
         ("RECONNECTING", 11, "python -m manager logs a"),
     ],
