@@ -199,8 +199,6 @@ def usage_problem(error: click.UsageError, say: Catalogue, commands: Collection[
             near = closest(error.command_name, commands)
             return _with_guess(say("usage.no_such_command", name=error.command_name), near, say)
         case click.MissingParameter():
-            if isinstance(error.param, click.Argument) and error.ctx:
-                return say("usage.missing", name=error.param.make_metavar(error.ctx))
             return say("usage.missing", name=_name(error))
         case click.BadParameter():
             return say("usage.bad_value", name=_name(error), detail=error.message)
@@ -221,6 +219,8 @@ def _name(error: click.BadParameter) -> object:
     match error.param:
         case click.Option():
             return max(error.param.opts, key=len)
+        case click.Argument() if error.ctx and isinstance(error, click.MissingParameter):
+            return error.param.make_metavar(error.ctx)
         case click.Parameter():
             return error.param.human_readable_name
         case _:
