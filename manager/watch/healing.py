@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,13 +67,16 @@ class Healer:
             self._oom_kills[client_id] += 1
         self._metrics.bot_oom_kills.labels(client_id).inc()
 
-    def look(self, look: Look) -> Findings:
-        """Raises EngineError when the engine cannot be asked at all."""
+    def look(self, look: Look, touched: Collection[str | None] = ()) -> Findings:
+        """`touched`: bots whose containers are not what `look` saw any more; the next look is theirs.
+
+        Raises EngineError when the engine cannot be asked at all.
+        """
         now = self._clock()
         wanted = {spec.client_id for spec in look.desired}
-        containers = [
-            each for client, each in overview.current(look.observed.containers).items() if client in wanted
-        ]
+        sought = wanted.difference(touched)
+        current = overview.current(look.observed.containers)
+        containers = [each for client, each in current.items() if client in sought]
         seen = [each for _, each in spread(self._see, containers, _AT_ONCE)]
         decisions = self._watchdog.look(seen, now, busy=self._is_busy())
         self._in_question = frozenset(each.client_id for each in decisions)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from manager import image, pressure, reconcile
 from manager.engine import Engine
@@ -86,9 +86,11 @@ class Worker:
         self._teller.begin()
         try:
             self._hold(fleet, stopping)
-            ended = self._judge(self._up(fleet, stopping), stopping)
-            if ended.end is PassEnd.OK and not ended.changed:
-                ended = self._look_after(fleet, stopping, ended)
+            outcome = self._up(fleet, stopping)
+            ended = self._judge(outcome, stopping)
+            if ended.end is not PassEnd.INTERRUPTED and not ended.away:
+                touched = frozenset(step.action.client_id for step in outcome.steps)
+                ended = self._look_after(fleet, stopping, ended, touched)
         except Held as held:
             return Ended(PassEnd.FAILED, held_by=held.holder)
         except (NoTurn, _CalledOff):
@@ -185,16 +187,19 @@ class Worker:
             again_in=LOOK_SECONDS if waits else None,
         )
 
-    def _look_after(self, fleet: Fleet, stopping: threading.Event, ended: Ended) -> Ended:
-        """After a pass that found everything as it should be; `ended`, and what came of this."""
+    def _look_after(
+        self, fleet: Fleet, stopping: threading.Event, ended: Ended, touched: frozenset[str | None]
+    ) -> Ended:
+        """After the bots that a pass found as they should be; `ended`, and what came of this."""
         assert self._seen is not None
-        findings = self.healer.look(self._seen)
+        findings = self.healer.look(self._seen, touched)
         for each in findings.decisions:
             if each.new:
                 self._teller.tell(of_decision(each))
-        changed = any(self._restart(fleet, each, stopping) for each in findings.restarts)
+        restarted = [self._restart(fleet, each, stopping) for each in findings.restarts]
         waits = [each for each in (ended.again_in, findings.again_in) if each is not None]
-        return Ended(PassEnd.OK, changed, again_in=min(waits, default=None))
+        changed = ended.changed or any(restarted)
+        return replace(ended, changed=changed, again_in=min(waits, default=None))
 
     def _restart(self, fleet: Fleet, decision: Decision, stopping: threading.Event) -> bool:
         """Of that very container: one that was made anew meanwhile is not ill."""

@@ -9,6 +9,7 @@ import pytest
 
 from manager.observed import Observed
 from manager.plan import ActionKind
+from manager.problems import EngineError, EngineProblem
 from manager.watch.core import Rang
 from manager.watch.happenings import Kind
 from tests.fake_engine import READY
@@ -251,3 +252,17 @@ def test_a_pass_that_takes_long_is_cut_in_slices_and_counts_as_work(watching: Wa
     watching.engine.before_write = lambda kind: None
     watching.wait(2)
     assert watching.engine.model.running() == {*CLIENTS, "d", "e"}
+
+
+def test_one_bot_that_cannot_be_made_keeps_no_other_from_being_healed(watching: Watching) -> None:
+    def refuse(kind: ActionKind) -> None:
+        if kind is ActionKind.CREATE:
+            raise EngineError(EngineProblem.DISK_FULL, "no space left on device")
+
+    watching.engine.before_write = refuse
+    watching.save(text("512m", *CLIENTS, "d"))
+    watching.wait(60)
+    watching.engine.statuses["b"] = None
+    health(watching, "b", "unhealthy")
+    watching.wait(60)
+    assert metric(watching, "bot_restarts_total", client_id="b", reason="unhealthy") == 1
