@@ -159,6 +159,7 @@ class Desk:
         known = [wait for wait in waits if wait is not None]
         return {
             "reason": outage.reason.value if outage.reason else None,
+            "detail": outage.detail,
             "how": outage.how.value,
             "seconds": round(now - outage.since, 1),
             "attempt": self._runner.lifecycle.attempts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -11,10 +11,16 @@ from typing import Any
 
 from bot.contract import BotExit, State, UserAction
 from bot.text import Catalogue
+from manager import troubles
 from manager.fleet import Fleet
 from manager.observed import ContainerState, ObservedContainer
+from manager.plainvalues import moment, total, whole
+from manager.troubles import LastWords
 
 START_SECONDS = 60
+# A cause that is known, and lasts, is told before patience ends.
+HINT_SECONDS = 60
+_LOOP_STARTS = 3
 PATIENCE_SECONDS = 600
 
 Json = Mapping[str, Any]
@@ -62,6 +68,7 @@ class Detail:
     oom_killed: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    restarts: int = 0
 
     @classmethod
     def of(cls, inspected: Json) -> Detail:
@@ -70,22 +77,24 @@ class Detail:
         known = word in ContainerState.__members__.values()
         return cls(
             state=ContainerState(word) if known else ContainerState.RUNNING,
-            exit_code=_whole(found.get("ExitCode")),
+            exit_code=whole(found.get("ExitCode")),
             oom_killed=bool(found.get("OOMKilled")),
             started_at=moment(found.get("StartedAt")),
             finished_at=moment(found.get("FinishedAt")),
+            restarts=whole(inspected.get("RestartCount")) or 0,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`status.todo_<key>` of the catalogue; `command` is what to type, where typing helps."""
+    """`status.todo_<key>` of the catalogue; `command` is what to type, where typing helps. `proxy`: its address."""
 
     key: str
     command: str | None = None
+    proxy: str | None = None
 
     def say(self, say: Catalogue) -> str:
-        text = say(f"status.todo_{self.key}")
+        text = say(f"status.todo_{self.key}", proxy=self.proxy or "-")
         return f"{text}: {self.command}" if self.command else text
 
     def sentence(self, say: Catalogue) -> str:
@@ -95,7 +104,11 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One bot. None is what nobody knows. `in_file`: bots.yaml names it. `storage`: what is wrong with its volume."""
+    """One bot. None is what nobody knows. `in_file`: bots.yaml names it. `storage`: what is wrong with its volume.
+
+    `reason`, `fix`: what it said of why it is not well, and what mends that. `has_volume`, `session_kept`: of a bot
+    that does not answer, whether it has a volume, and a session on it when it spoke last. `proxy`: no credentials.
+    """
 
     client_id: str
     place: Place
@@ -114,11 +127,22 @@ class Row:
     container: str | None = None
     exit_code: int | None = None
     health: str | None = None
+    reason: str | None = None
+    fix: str | None = None
+    has_volume: bool = False
+    session_kept: bool | None = None
+    proxy: str | None = None
     weight: Weight = Weight.WAITS
     advice: Advice | None = None
 
+    def why(self, say: Catalogue) -> str | None:
+        """Its own words, else what the code means with which it ended."""
+        key = troubles.exit_key(self.exit_code)
+        return self.reason or (say(f"status.exit_{key}") if key else None)
+
     def as_json(self, say: Catalogue) -> dict[str, object]:
         found = asdict(self)
+        found["reason"] = self.why(say)
         found["place"] = self.place.value
         found["weight"] = self.weight.value
         found["since"] = self.since.isoformat() if self.since else None
@@ -130,12 +154,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that was found out in one round. `answers`: by clientId, a status document or why there is none."""
+    """All that was found out in one round. `answers`: by clientId, a status document or why there is none. `words`: out
+    of the logs of those that give none.
+    """
 
     containers: tuple[ObservedContainer, ...] = ()
     volumes: frozenset[str] = frozenset()
     answers: Mapping[str, Json | Mute] = field(default_factory=dict)
     details: Mapping[str, Detail] = field(default_factory=dict)
+    words: Mapping[str, LastWords] = field(default_factory=dict)
 
 
 def current(containers: Iterable[ObservedContainer]) -> dict[str, ObservedContainer]:
@@ -156,15 +183,45 @@ def rows(fleet: Fleet, seen: Seen, now: datetime, only: frozenset[str] | None = 
 
 def _row(client: str, container: ObservedContainer | None, fleet: Fleet, seen: Seen, now: datetime) -> Row:
     in_file, enabled = client in fleet.client_ids, client not in fleet.disabled
+    has_volume = client in seen.volumes
     if container is None:
         place = Place.ABSENT if enabled else Place.DISABLED
-        session = None if client in seen.volumes else False
-        return _advised(Row(client, place, in_file, enabled, session_present=session), now)
+        session = None if has_volume else False
+        row = Row(client, place, in_file, enabled, session_present=session, has_volume=has_volume)
+        return _advised(row, now)
     answer, detail = seen.answers.get(client), seen.details.get(client)
-    known = Row(client, Place.ANSWERS, in_file, enabled, container=container.name, health=container.health)
-    if isinstance(answer, Mapping):
+    words = seen.words.get(client, LastWords())
+    proxy = next((bot.proxy.server for bot in fleet.bots if bot.client_id == client and bot.proxy), None)
+    known = Row(
+        client,
+        Place.ANSWERS,
+        in_file,
+        enabled,
+        container=container.name,
+        health=container.health,
+        has_volume=has_volume,
+        proxy=proxy,
+    )
+    loops = (detail.state if detail else container.state) is ContainerState.RUNNING and _loops(detail, words)
+    if isinstance(answer, Mapping) and not (loops and answer.get("state") == State.STARTING.value):
         return _advised(_answered(known, answer), now)
-    return _advised(_unanswered(known, container, answer, detail, now), now)
+    row = (
+        replace(known, place=Place.RESTARTING)
+        if loops
+        else _unanswered(known, container, answer, detail, now)
+    )
+    row = replace(row, session_kept=words.session)
+    if row.place is Place.RESTARTING or (row.place is Place.EXITED and row.exit_code in _TOLD_IN_LOG):
+        row = replace(row, reason=words.message, fix=words.fix)
+    return _advised(row, now)
+
+
+def _loops(detail: Detail | None, words: LastWords) -> bool:
+    """The engine starts it again and again, whatever it is doing just now: the count decides, and the log, where there
+    is one, that it did not reach WhatsApp in between.
+    """
+    restarts = detail.restarts if detail else 0
+    return restarts >= _LOOP_STARTS - 1 and (words.starts == 0 or words.starts >= _LOOP_STARTS)
 
 
 def _answered(known: Row, answer: Json) -> Row:
@@ -174,16 +231,23 @@ def _answered(known: Row, answer: Json) -> Row:
     phone = answer.get("phone")
     uptime = answer.get("uptime_seconds")
     storage = answer.get("storage")
+    state = str(answer.get("state") or "?")
+    reason, fix = troubles.outage(answer), None
+    if state in _TELLS_WHY and isinstance(events := answer.get("last_events"), list):
+        words = troubles.of_events(events)
+        reason, fix = words.message or reason, words.fix
     return replace(
         known,
-        state=str(answer.get("state") or "?"),
+        state=state,
+        reason=None if state == State.READY.value else reason,
+        fix=fix,
         since=moment(answer.get("since")),
         phone=phone if isinstance(phone, str) else None,
         session_present=session if isinstance(session, bool) else None,
-        disconnects=_total(counters.get("disconnects")),
-        reconnects=_total(counters.get("reconnects")),
-        qr_requests=_total(counters.get("qr_requests")),
-        memory_bytes=_whole(answer.get("memory_bytes")),
+        disconnects=total(counters.get("disconnects")),
+        reconnects=total(counters.get("reconnects")),
+        qr_requests=total(counters.get("qr_requests")),
+        memory_bytes=whole(answer.get("memory_bytes")),
         storage=storage if isinstance(storage, str) else None,
         uptime_seconds=float(uptime) if isinstance(uptime, int | float) and isfinite(uptime) else None,
     )
@@ -196,7 +260,7 @@ def _unanswered(
     code = detail.exit_code if detail else container.exit_code
     if state is ContainerState.RUNNING:
         started = detail.started_at if detail else None
-        starting = young(detail, now) and mute is Mute.NO_SOCKET
+        starting = young(detail, now) and mute is not Mute.LATE
         return replace(known, place=Place.STARTING if starting else Place.SILENT, since=started)
     since = detail.finished_at if detail else None
     if not known.enabled and not state.may_write:
@@ -274,13 +338,41 @@ def _advice_of_state(row: Row, now: datetime) -> tuple[Weight, Advice | None]:
         return Weight.ACT, Advice(wrong, _manager(f"logs {row.client_id}"))
     if state is State.READY:
         return Weight.GOOD, None
-    long = row.since is not None and (now - row.since).total_seconds() > PATIENCE_SECONDS
-    if long and state.user_action is UserAction.WAIT:
+    return _advice_while_waiting(row, state, now)
+
+
+def _advice_while_waiting(row: Row, state: State, now: datetime) -> tuple[Weight, Advice | None]:
+    if state.user_action is not UserAction.WAIT or row.since is None:
+        return Weight.WAITS, None
+    seconds = (now - row.since).total_seconds()
+    if seconds > HINT_SECONDS and (cause := troubles.cause(row.reason)):
+        return Weight.ACT, _ADVICE_OF_CAUSE[cause](row)
+    if seconds > PATIENCE_SECONDS:
         return Weight.ACT, Advice("waits_long", _manager(f"logs {row.client_id}"))
     return Weight.WAITS, None
 
 
+def _look_up(row: Row) -> Advice:
+    return Advice("no_dns", f"docker exec {row.container} getent hosts web.whatsapp.com")
+
+
+def _no_network(row: Row) -> Advice:
+    return Advice("no_network", _manager(f"up {row.client_id}"))
+
+
+def _proxy_away(row: Row) -> Advice:
+    return Advice("proxy_away", _manager(f"up {row.client_id}"), row.proxy)
+
+
+_ADVICE_OF_CAUSE: dict[str, Callable[[Row], Advice]] = {
+    "no_dns": _look_up,
+    "no_network": _no_network,
+    "proxy_away": _proxy_away,
+}
+
+
 _BY_NAME = {state.value: state for state in State}
+_TELLS_WHY = (State.FAILED.value, State.STARTING.value, State.RECONNECTING.value)
 _STATES = {
     State.WAITING_FOR_QR_SCAN: ("scan", "qr {client}"),
     State.CONFLICT: ("conflict", "restart {client}"),
@@ -293,32 +385,3 @@ _STATES = {
 
 def _manager(words: str) -> str:
     return f"python -m manager {words}"
-
-
-def moment(text: object) -> datetime | None:
-    """RFC 3339 with any number of decimals; None for the engine's year 1, which means never."""
-    if not isinstance(text, str):
-        return None
-    try:
-        found = datetime.fromisoformat(_six_decimals(text))
-    except ValueError:
-        return None
-    return found if found.year > 1 and found.tzinfo else None
-
-
-def _six_decimals(text: str) -> str:
-    whole, point, rest = text.partition(".")
-    if not point:
-        return text
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return f"{whole}.{digits[:6].ljust(6, '0')}{rest[len(digits) :]}"
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _total(counts: object) -> int | None:
-    if not isinstance(counts, Mapping):
-        return None
-    return sum(each for each in counts.values() if isinstance(each, int))

@@ -43,7 +43,12 @@ def _since(row: Row, now: datetime, say: Catalogue) -> str:
 
 
 def _session(row: Row, _: datetime, say: Catalogue) -> str:
-    return _NONE if row.session_present is None else say(f"status.{'yes' if row.session_present else 'no'}")
+    """Of a bot that does not answer, what is known of its volume: a mere `-` would look like a loss."""
+    if row.session_present is not None:
+        return say(f"status.{'yes' if row.session_present else 'no'}")
+    if row.has_volume and row.session_kept is not None:
+        return say(f"status.{'kept' if row.session_kept else 'no'}")
+    return say("status.on_volume") if row.has_volume else _NONE
 
 
 def _counts(row: Row, _: datetime, __: Catalogue) -> str:
@@ -171,19 +176,26 @@ def _style(row: Row) -> str:
 
 
 def _todo(row: Row, say: Catalogue) -> str:
-    return row.advice.say(say) if row.advice else _NONE
+    parts = [*_why(row, say), row.advice.say(say) if row.advice else ""]
+    return "; ".join(part for part in parts if part) or _NONE
+
+
+def _why(row: Row, say: Catalogue) -> list[str]:
+    """What is wrong, and what mends it, in one line each."""
+    return [" ".join(text.split()) for text in (row.why(say), row.fix) if text]
 
 
 def _todo_lines(row: Row, say: Catalogue, width: int) -> list[Line]:
     """A command that finds no room beside its reason gets a line of its own, whole, to be copied."""
+    lines: list[Line] = [(Piece(f"{_INDENT}{each}", "dim"),) for each in _why(row, say)]
     if row.advice is None:
-        return []
+        return lines
     style = "dim" if row.weight is Weight.OFF else "yellow"
     text, command = row.advice.say(say), row.advice.command
     if command and len(f"{_INDENT}> {text}") > width:
         text = text.removesuffix(command).rstrip()
-        return [(Piece(f"{_INDENT}> {text}", style),), (Piece(f"{_INDENT}  {command}", style),)]
-    return [(Piece(f"{_INDENT}> {text}", style),)]
+        return [*lines, (Piece(f"{_INDENT}> {text}", style),), (Piece(f"{_INDENT}  {command}", style),)]
+    return [*lines, (Piece(f"{_INDENT}> {text}", style),)]
 
 
 def _cells(row: Row, now: datetime, say: Catalogue) -> list[str]:
@@ -206,4 +218,7 @@ def summary(rows: Sequence[Row], say: Catalogue) -> str:
 
 
 def _footnotes(rows: Sequence[Row], say: Catalogue) -> list[str]:
-    return [] if all(row.in_file for row in rows) else [say("status.taken_out_note")]
+    notes = [] if all(row.in_file for row in rows) else [say("status.taken_out_note")]
+    if any(row.session_present is None and row.session_kept is not False and row.has_volume for row in rows):
+        notes.append(say("status.kept_note"))
+    return notes

@@ -9,18 +9,20 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from bot.contract import BotExit
-from manager import overview, talk
+from bot.contract import BotExit, State
+from manager import overview, talk, troubles
 from manager.engine import Engine
 from manager.fleet import Fleet
 from manager.observed import ContainerState, Observed, ObservedContainer
 from manager.overview import Detail, Mute, Row, Seen
 from manager.problems import EngineError, EngineProblem
+from manager.troubles import LastWords
 
 ANSWER_SECONDS = 10
 # `ctl` waits that long in the container; asking a silent bot more often would only pile up processes there.
 SILENT_SECONDS = 60
 _AT_ONCE = 32  # the engine's connections
+_LOG_LINES = 200
 _ABOUT_ONE = frozenset(
     {EngineProblem.GONE, EngineProblem.NOT_RUNNING, EngineProblem.SLOW_EXEC, EngineProblem.OTHER}
 )
@@ -79,30 +81,49 @@ class Survey:
             for each in overview.current(observed.containers).values()
             if only is None or each.client_id in only
         ]
-        answers, details = self._ask_all(containers)
+        answers, details, words = self._ask_all(containers)
         volumes = frozenset(each.client_id for each in observed.volumes if each.client_id)
-        seen = Seen(observed.containers, volumes, answers, details)
+        seen = Seen(observed.containers, volumes, answers, details, words)
         return overview.rows(self._fleet, seen, datetime.now(UTC), only)
 
     def _ask_all(
         self, containers: Iterable[ObservedContainer]
-    ) -> tuple[dict[str, Mapping[str, Any] | Mute], dict[str, Detail]]:
+    ) -> tuple[dict[str, Mapping[str, Any] | Mute], dict[str, Detail], dict[str, LastWords]]:
         # Those that are likely to be silent last: they may not keep a place from those that answer.
         ordered = sorted(containers, key=lambda each: each.health == "unhealthy")
         answers: dict[str, Mapping[str, Any] | Mute] = {}
         details: dict[str, Detail] = {}
-        for container, (answer, detail) in spread(self._ask, ordered, _AT_ONCE):
+        words: dict[str, LastWords] = {}
+        for container, (answer, detail, said) in spread(self._ask, ordered, _AT_ONCE):
             if answer is not None:
                 answers[container.client_id] = answer
             if detail is not None:
                 details[container.client_id] = detail
-        return answers, details
+            if said is not None:
+                words[container.client_id] = said
+        return answers, details, words
 
-    def _ask(self, container: ObservedContainer) -> tuple[Mapping[str, Any] | Mute | None, Detail | None]:
+    def _ask(
+        self, container: ObservedContainer
+    ) -> tuple[Mapping[str, Any] | Mute | None, Detail | None, LastWords | None]:
+        """A bot that answers is asked no more, unless it has only just begun: it may be for the tenth time."""
         answer: Mapping[str, Any] | Mute | None = None
         if container.state is ContainerState.RUNNING:
             answer = self.status(container.id)
-        return answer, None if isinstance(answer, Mapping) else self._inspect(container.id)
+        if isinstance(answer, Mapping) and answer.get("state") != State.STARTING.value:
+            return answer, None, None
+        detail = self._inspect(container.id)
+        if isinstance(answer, Mapping) and (detail is None or not detail.restarts):
+            return answer, detail, None
+        return answer, detail, self._last_words(container.id)
+
+    def _last_words(self, container: str) -> LastWords | None:
+        try:
+            return troubles.of_log(self._engine.logs(container, tail=_LOG_LINES))
+        except EngineError as error:
+            if error.problem not in _ABOUT_ONE:
+                raise
+            return None
 
     def status(self, container: str) -> Mapping[str, Any] | Mute | None:
         """What the bot in it says, or why it says nothing; None when it is not there any more."""

@@ -54,11 +54,13 @@ class Outage:
     """From the loss of a connection (or the start of the process) to READY.
 
     `how`: what will have brought it back. `reason`: the last one of those in `told`, which WHATSAPP_DISCONNECTs told.
+    `detail`: the browser's own word for it, the newest.
     """
 
     since: float
     how: ReconnectHow
     reason: DisconnectReason | None = None
+    detail: str | None = None
     told: set[DisconnectReason] = field(default_factory=set)
 
 

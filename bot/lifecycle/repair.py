@@ -30,6 +30,7 @@ class Repair:
         core = self._core
         if core.outage is None:
             core.outage = Outage(since, ReconnectHow.PAGE)
+        core.outage.detail = str(fields["detail"]) if fields.get("detail") else core.outage.detail
         if reason in core.outage.told:
             return
         core.outage.reason = reason

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from bot import stimuli as s
-from bot.contract import EventName, State
+from bot.contract import DisconnectReason, EventName, State
 from bot.signals import Belief
 from tests import living
 from tests.living import (
@@ -144,6 +144,19 @@ def test_each_reason_is_told_once_an_outage() -> None:
         bot.fetch = s.Navigated()
         bot.wait(60)
     assert [line["reason"] for line in lines(bot.effects, DISCONNECT)] == ["CONNECTION_ERROR", "BROWSER_LOST"]
+
+
+def test_an_outage_knows_the_browsers_newest_word_for_it() -> None:
+    """Also where WHATSAPP_DISCONNECT told the reason before there was such a word."""
+    bot = paired()
+    bot.wait(10, CONNECTING)
+    outage = bot.heart.outage
+    assert outage is not None
+    assert (outage.reason, outage.detail) == (DisconnectReason.CONNECTION_ERROR, None)
+    bot.fetch = OFF
+    bot.wait(60, CONNECTING)
+    assert bot.heart.outage is not None
+    assert bot.heart.outage.detail == OFF.code
 
 
 def test_a_network_that_was_away_long_ago_makes_nobody_impatient() -> None:

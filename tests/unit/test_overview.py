@@ -14,6 +14,7 @@ from manager.observed import ContainerState, ObservedContainer
 from manager.overview import Detail, Mute, Place, Row, Seen, Weight
 from manager.pieces import plain
 from manager.text import catalogue
+from manager.troubles import LastWords
 from tests.fleets import fleet_of, read
 
 NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
@@ -266,3 +267,106 @@ def test_as_json_everything_is_plain_and_nothing_is_lost() -> None:
         "command": "python -m manager qr a",
     }
     assert (found["place"], found["weight"], found["in_file"]) == ("answers", "act", True)
+
+
+def loop(restarts: int, seconds: float = 2) -> Detail:
+    """The engine has just started it, for the `restarts`th time by itself."""
+    return Detail(ContainerState.RUNNING, 0, False, NOW - timedelta(seconds=seconds), None, restarts)
+
+
+BROKEN = LastWords("no browser", "mend it", 5, True)
+
+
+@pytest.mark.parametrize("answer", [None, Mute.NO_SOCKET, Mute.OTHER, status("STARTING", 0)])
+def test_a_crash_loop_is_one_at_whatever_moment_one_looks(answer: Any) -> None:
+    found = container("a")
+    seen = Seen((found,), frozenset({"a"}), {"a": answer} if answer else {}, {"a": loop(4)}, {"a": BROKEN})
+    (row,) = overview.rows(fleet_of("a"), seen, NOW)
+    assert (row.place, row.weight, row.reason, row.fix) == (
+        Place.RESTARTING,
+        Weight.ACT,
+        "no browser",
+        "mend it",
+    )
+    assert row.advice is not None
+    assert row.advice.command == "python -m manager logs a"
+    text = "\n".join(plain(line) for line in overviewtext.screen([row], NOW, SAY, 80))
+    assert "no browser" in text
+    assert "mend it" in text
+    assert "no browser; mend it; cannot go on" in "\n".join(overviewtext.columns([row], NOW, SAY))
+
+
+@pytest.mark.parametrize("mute", [None, Mute.NO_SOCKET, Mute.OTHER])
+@pytest.mark.parametrize(("restarts", "starts"), [(0, 1), (1, 2), (7, 1)])
+def test_a_bot_that_has_just_begun_is_starting(mute: Mute | None, restarts: int, starts: int) -> None:
+    """Also one that was restarted now and then, in a long life that reached WhatsApp each time."""
+    words = LastWords(starts=starts)
+    seen = Seen(
+        (container("a"),), frozenset(), {"a": mute} if mute else {}, {"a": loop(restarts)}, {"a": words}
+    )
+    (row,) = overview.rows(fleet_of("a"), seen, NOW)
+    assert (row.place, row.weight) == (Place.STARTING, Weight.WAITS)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(137, "exit code 137: it was killed"), (12, "no browser"), (99, None)]
+)
+def test_why_it_is_stopped(code: int, said: str | None) -> None:
+    seen = Seen((container("a", "exited"),), frozenset({"a"}), {}, {"a": ended(code)}, {"a": BROKEN})
+    (row,) = overview.rows(fleet_of("a"), seen, NOW)
+    why = row.why(SAY)
+    assert why == row.as_json(SAY)["reason"]
+    assert why is None if said is None else (why or "").startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("found", "volumes", "words", "cell"),
+    [
+        (container("a", "exited"), {"a"}, BROKEN, "kept"),
+        (container("a", "exited"), {"a"}, LastWords(), "on volume"),
+        (container("a", "exited"), {"a"}, LastWords(session=False), "no"),
+        (None, {"a"}, None, "on volume"),
+        (None, set(), None, "no"),
+    ],
+)
+def test_the_session_of_a_bot_that_does_not_run(
+    found: ObservedContainer | None, volumes: set[str], words: LastWords | None, cell: str
+) -> None:
+    seen = Seen((found,) if found else (), frozenset(volumes), words={"a": words} if words else {})
+    (row,) = overview.rows(fleet_of("a"), seen, NOW)
+    lines = overviewtext.columns([row], NOW, SAY)
+    assert lines[1].split("\t")[4].strip() == cell
+    assert lines[-1].startswith("kept, on volume:") == (cell != "no")
+
+
+@pytest.mark.parametrize(
+    ("detail", "advice", "command"),
+    [
+        ("net::ERR_NAME_NOT_RESOLVED", "DNS", "docker exec p-bot-a getent hosts web.whatsapp.com"),
+        ("net::ERR_TUNNEL_CONNECTION_FAILED", "http://h:1 does not answer", "python -m manager up a"),
+        ("net::ERR_INTERNET_DISCONNECTED", "no network", "python -m manager up a"),
+    ],
+)
+@pytest.mark.parametrize("state", ["RECONNECTING", "STARTING"])
+def test_an_outage_says_why_at_once_and_what_to_look_at_after_a_while(
+    state: str, detail: str, advice: str, command: str
+) -> None:
+    fleet = read("project: p\nbots: [{clientId: a, proxy: 'http://u:geheim@h:1'}]")
+    outage = {"reason": "CONNECTION_ERROR", "detail": detail}
+    for minutes, wanted in ((0.5, False), (2, True)):
+        answer = status(state, minutes, reconnect=outage)
+        (row,) = overview.rows(fleet, Seen((container("a"),), frozenset(), {"a": answer}), NOW)
+        assert row.reason == f"CONNECTION_ERROR: {detail}"
+        assert (row.weight is Weight.ACT, row.advice is not None) == (wanted, wanted)
+        assert "geheim" not in str(row.as_json(SAY))
+    assert row.advice is not None
+    assert advice in row.advice.say(SAY)
+    assert row.advice.command == command
+
+
+def test_a_failed_bot_says_its_last_error_and_a_ready_one_nothing() -> None:
+    events = [{"event": "STORAGE_WARNING", "level": "error", "message": "no room", "fix": "df -h"}]
+    row = one(container("a"), status("FAILED", last_events=events))
+    assert (row.reason, row.fix) == ("no room", "df -h")
+    ready = one(container("a"), status(last_events=events, reconnect={"reason": "CONNECTION_ERROR"}))
+    assert (ready.reason, ready.fix) == (None, None)
