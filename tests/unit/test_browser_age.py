@@ -65,6 +65,28 @@ def test_the_budget_counts_for_the_older_one_too(store: Generations, monkeypatch
     assert len(store.numbers()) == KEPT
 
 
+def test_what_is_dropped_costs_the_older_one_no_room(
+    store: Generations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(store, "150.0")
+    size = store.size()
+    monkeypatch.setattr("bot.generations.KEPT", 10)
+    for _ in range(KEPT + 3):
+        take(store, "156.0")
+    monkeypatch.setattr("bot.generations.KEPT", KEPT)
+    monkeypatch.setattr("bot.generations.BUDGET_BYTES", (KEPT + 1) * size)
+    store.prune()
+    assert store.numbers() == [7, 6, 5, 1]
+
+
+def test_a_copy_of_an_unknown_browser_is_no_way_back(store: Generations) -> None:
+    take(store, "150.0")
+    take(store, "")
+    for _ in range(KEPT):
+        take(store, "156.0")
+    assert store.numbers() == [5, 4, 3, 1]
+
+
 def test_which_browser_uses_the_profile_is_known_before_it_does(volume: Volume) -> None:
     volume.session.store_mirror(volume.entries("alpha"))
     volume.session.mark_paired("905321234567:1@c.us")
