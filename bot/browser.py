@@ -23,7 +23,7 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from bot import chromium, page, processes, qrimage
+from bot import cgroup, chromium, page, processes, qrimage
 from bot.chromium import BrowserError as BrowserError  # noqa: PLC0414  ours to the outside
 from bot.chromium import BrowserProblem as BrowserProblem  # noqa: PLC0414  ours to the outside
 from bot.contract import BotSettings
@@ -133,7 +133,10 @@ class Browser:
             self._page = self._context.pages[0] if self._context.pages else await self._context.new_page()
             await self._prepare(restore)
         except PlaywrightError as error:
-            raise chromium.launch_problem(error.message, executable, profile) from None
+            starved_at = cgroup.memory()[1] if self._starved() else None
+            raise chromium.launch_problem(
+                error.message, executable, profile, self._settings, starved_at
+            ) from None
         self._pid = self._find_browser()
 
     async def close(self) -> bool:
@@ -364,14 +367,17 @@ class Browser:
         call, self._on_gone = self._on_gone, None
         if call is None:
             return
-        kills = chromium.out_of_memory_kills()
-        starved = kills is not None and self._kills_before is not None and kills > self._kills_before
         alive = self._pid is not None and processes.is_alive(self._pid)
-        if starved:
+        if self._starved():
             self.exit_note = "killed by the kernel: out of memory"
         else:
             self.exit_note = "the page was closed" if alive else "the browser ended"
         call()
+
+    def _starved(self) -> bool:
+        """Whether the kernel has killed one of our processes for memory since this launch began."""
+        kills = chromium.out_of_memory_kills()
+        return kills is not None and self._kills_before is not None and kills > self._kills_before
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

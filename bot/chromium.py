@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bot.contract import BotExit, BotSettings
+from bot.contract import SESSION_MOUNT, BotExit, BotSettings
 from bot.problem import Problem
 
 # Debian's wrapper script of the headless shell adds nothing but a shell; the binary itself comes first.
@@ -20,6 +20,7 @@ _PLACES = ("/usr/lib/chromium/chromium-headless-shell", "/usr/lib/chromium/chrom
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _VERSION_SECONDS = 20
 _LAUNCH_SECONDS = 60
+_MIB = 1024**2
 
 # Measured: -43 MiB, -11 MiB; localStorage on disk within 1.1 s instead of up to 55 s.
 SWITCHES = (
@@ -33,19 +34,30 @@ SWITCHES = (
 
 
 class BrowserProblem(StrEnum):
+    """The first four say that there is no browser, each where something else mends that."""
+
     MISSING = "missing"
+    MISCONFIGURED = "misconfigured"
+    MISCONFIGURED_ALONE = "misconfigured_alone"
+    IMAGE_WITHOUT = "image_without"
     SANDBOX = "sandbox"
     LIBRARY = "library"
     DOWNGRADE = "downgrade"
     STORAGE = "storage"
     CRASHED_AT_START = "crashed_at_start"
+    OUT_OF_MEMORY = "out_of_memory"
     TIMEOUT = "timeout"
+    PROXY_CREDENTIALS = "proxy_credentials"
+    PROXY_CREDENTIALS_ALONE = "proxy_credentials_alone"
     OTHER = "other"
 
 
 _PERMANENT = frozenset(
-    {BrowserProblem.MISSING, BrowserProblem.SANDBOX, BrowserProblem.LIBRARY, BrowserProblem.DOWNGRADE}
-)
+    {
+        BrowserProblem.MISSING, BrowserProblem.MISCONFIGURED, BrowserProblem.MISCONFIGURED_ALONE,
+        BrowserProblem.IMAGE_WITHOUT, BrowserProblem.SANDBOX, BrowserProblem.LIBRARY, BrowserProblem.DOWNGRADE,
+    }
+)  # fmt: skip
 
 
 class BrowserError(Problem):
@@ -60,17 +72,28 @@ class BrowserError(Problem):
 
 
 def find(settings: BotSettings) -> Path:
-    """The executable of the settings, or the first one there is. Raises BrowserError MISSING."""
+    """The executable of the settings, or the first one there is. Raises BrowserError: MISSING or a sister of it."""
     wanted = settings.browser.executable
     if wanted is not None:
         found = shutil.which(wanted)
         if found is None:
-            raise BrowserError(BrowserProblem.MISSING, executable=wanted)
+            raise BrowserError(_no_browser(settings), executable=wanted)
         return Path(found)
     for place in (*_PLACES, *_NAMES):
         if found := shutil.which(place):
             return Path(found)
-    raise BrowserError(BrowserProblem.MISSING, executable=_NAMES[0])
+    raise BrowserError(_no_browser(settings), executable=_NAMES[0])
+
+
+def _no_browser(settings: BotSettings) -> BrowserProblem:
+    if settings.browser.executable is not None:
+        return BrowserProblem.MISCONFIGURED if _managed(settings) else BrowserProblem.MISCONFIGURED_ALONE
+    return BrowserProblem.IMAGE_WITHOUT if _managed(settings) else BrowserProblem.MISSING
+
+
+def _managed(settings: BotSettings) -> bool:
+    """In a container of the manager's, where nothing can be installed and bots.yaml makes the settings."""
+    return settings.session_dir == SESSION_MOUNT
 
 
 def version_of(executable: Path) -> str | None:
@@ -143,8 +166,10 @@ def _proxy(settings: BotSettings) -> dict[str, str] | None:
             known = json.loads(path.read_text())
             proxy |= {"username": str(known["username"]), "password": str(known["password"])}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            detail = f"{path}: {type(error).__name__}"
-            raise BrowserError(BrowserProblem.OTHER, executable="", profile="", detail=detail) from None
+            managed = _managed(settings)
+            problem = BrowserProblem.PROXY_CREDENTIALS if managed else BrowserProblem.PROXY_CREDENTIALS_ALONE
+            detail = error.strerror if isinstance(error, OSError) else type(error).__name__
+            raise BrowserError(problem, path=path, detail=detail, client=settings.client_id) from None
     return proxy
 
 
@@ -189,13 +214,27 @@ _WORDS: Sequence[tuple[BrowserProblem, str]] = (
 )
 
 
-def launch_problem(said: str, executable: Path, profile: Path) -> BrowserError:
-    """What the driver's report of a failed start means."""
+def launch_problem(
+    said: str,
+    executable: Path,
+    profile: Path,
+    settings: BotSettings,
+    starved_at: int | None = None,
+) -> BrowserError:
+    """What the driver's report of a failed start means.
+
+    `starved_at`: the limit of our memory in bytes (0: none) if the kernel has killed one of our processes for it
+    meanwhile; the driver then reports whatever it was waiting for.
+    """
+    if starved_at is not None:
+        told = f"{starved_at // _MIB} MiB" if starved_at else "-"
+        return BrowserError(BrowserProblem.OUT_OF_MEMORY, limit=told)
     for problem, pattern in _WORDS:
         found = re.search(pattern, said, re.IGNORECASE)
         if found:
+            chosen = _no_browser(settings) if problem is BrowserProblem.MISSING else problem
             return BrowserError(
-                problem, executable=executable, profile=profile, detail=found[found.lastindex or 0]
+                chosen, executable=executable, profile=profile, detail=found[found.lastindex or 0]
             )
     ended = re.search(r"exitCode=(\d+)|signal=(SIG\w+)|exit(?:ed)?(?: with)? code (\d+)", said)
     if ended:

@@ -212,21 +212,23 @@ class ContractModel(BaseModel):
 
 
 Seconds = Annotated[float, Field(ge=0, le=86400)]
-PositiveSeconds = Annotated[float, Field(gt=0, le=86400)]
+# Below these a bot would do nothing but look, or relaunch.
+SomeSeconds = Annotated[float, Field(ge=0.1, le=86400)]
+ManySeconds = Annotated[float, Field(ge=1, le=86400)]
 ClientId = Annotated[str, StringConstraints(pattern=CLIENT_ID_PATTERN)]
 
 
 class ReconnectSettings(ContractModel):
     """Waits of the session's lifecycle, in seconds."""
 
-    network_wait: PositiveSeconds = Field(
+    network_wait: SomeSeconds = Field(
         20, description="The page's own reconnect gets this long; then the bot reloads the page"
     )
     logout_wait: Seconds = Field(5, description="From a logout on the phone to the new QR")
-    backoff_max: PositiveSeconds = Field(300, description="Longest wait between two relaunches")
-    ready_deadline: PositiveSeconds = Field(180, description="Paired but not READY for this long: reload")
-    probe_interval: PositiveSeconds = Field(2, description="Between two looks at the page")
-    probe_timeout: PositiveSeconds = Field(
+    backoff_max: ManySeconds = Field(300, description="Longest wait between two relaunches")
+    ready_deadline: ManySeconds = Field(180, description="Paired but not READY for this long: reload")
+    probe_interval: SomeSeconds = Field(2, description="Between two looks at the page")
+    probe_timeout: ManySeconds = Field(
         60, description="A page that does not answer for this long, twice, is hung"
     )
     takeover: bool = Field(

@@ -243,7 +243,7 @@ timezone: Europe/Istanbul
             ("bots: [{clientId: a, url: 'https://u:p@x/'}]", "user name or password"),
             ("bots: [{clientId: a, reconnect: {networkWait: '5'}}]", "number expected (this is text)"),
             ("bots: [{clientId: a, reconnect: {networkWait: 010}}]", "plain decimal number"),
-            ("bots: [{clientId: a, reconnect: {networkWait: 0}}]", "must be more than 0"),
+            ("bots: [{clientId: a, reconnect: {networkWait: 0}}]", "must be at least 0.1"),
             ("bots: [{clientId: a, reconnect: {logoutWait: 1e9}}]", "must be at most 86400"),
             ("bots: [{clientId: a, reconnect: {logoutWait: .inf}}]", "plain decimal number"),
             ("bots: [{clientId: a, reconnect: {network_wait: 5}}]", "(did you mean networkWait?)"),
