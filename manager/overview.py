@@ -93,9 +93,11 @@ class Advice:
     command: str | None = None
     proxy: str | None = None
 
-    def say(self, say: Catalogue) -> str:
+    def say(self, say: Catalogue, *, quoted: bool = False) -> str:
+        """`quoted`: with the command in backticks."""
         text = say(f"status.todo_{self.key}", proxy=self.proxy or "-")
-        return f"{text}: {self.command}" if self.command else text
+        mark = "`" if quoted else ""
+        return f"{text}: {mark}{self.command}{mark}" if self.command else text
 
     def sentence(self, say: Catalogue) -> str:
         text = self.say(say)

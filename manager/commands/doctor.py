@@ -11,9 +11,11 @@ import click
 from manager.app import App
 from manager.clickwords import command, json_flag
 from manager.config import ConfigErrors
-from manager.doctor import Finding, examine
+from manager.doctor import Finding, bots, examine
 from manager.exits import Exit
 from manager.fleet import Fleet
+from manager.problems import EngineError
+from manager.survey import Survey
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
@@ -32,7 +34,10 @@ def doctor(app: App, as_json: bool) -> Exit:
         told = {"ok": not errors, "exit": int(code), "findings": [asdict(each) for each in findings]}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        click.echo(app.say("doctor.sum", count=len(findings), errors=errors, warnings=warnings))
+        passed = len(findings) - errors - warnings
+        click.echo(
+            app.say("doctor.sum", count=len(findings), passed=passed, errors=errors, warnings=warnings)
+        )
     return code
 
 
@@ -45,7 +50,23 @@ def _findings(app: App) -> Iterator[Finding]:
     except ConfigErrors as errors:
         fix = app.say("doctor.config_fix", file=app.file)
         yield Finding("config", "error", "\n".join(errors.lines(app.say)), fix)
-    yield from examine(fleet, app.environ, app.say)
+    answers = False
+    for found in examine(fleet, app.environ, app.say):
+        answers = answers or (found.check, found.level) == ("engine", "ok")
+        yield found
+    if fleet is not None and answers:
+        yield from _bots(app, fleet)
+
+
+def _bots(app: App, fleet: Fleet) -> Iterator[Finding]:
+    try:
+        survey = Survey(app.engine(), fleet, app.say.language)
+        rows = survey.rows(survey.observe())
+    except EngineError as error:
+        said = error.say(app.say)
+        yield Finding(bots.CHECK, "error", said.message, said.fix)
+        return
+    yield from bots.judge(rows, app.say)
 
 
 def _tell(finding: Finding) -> None:

@@ -29,7 +29,10 @@ def test_every_finding_has_its_mark_and_the_bad_ones_their_fix(cli: Cli, fleet: 
             at = ran.lines.index(f"{marks[finding['level']]} {finding['message']}")
             if finding["fix"] is not None:
                 assert ran.lines[at + 1] == f"  {finding['fix']}"
-    assert ran.lines[-1].startswith(f"{len(told['findings'])} findings: ")
+    assert ran.lines[-1].startswith(f"{len(told['findings'])} checks: ")
+    assert " passed, " in ran.lines[-1]
+    assert told["findings"][-1]["check"] == "bots"
+    assert "None of the bots has been started yet" in told["findings"][-1]["message"]
 
 
 def test_an_error_is_exit_code_7(cli: Cli, fleet: Fleet) -> None:

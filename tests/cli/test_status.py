@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
+import docker
 import pytest
 
 from tests.cli.conftest import Cli
@@ -12,7 +14,8 @@ Fleet = Callable[..., None]
 
 
 @pytest.mark.parametrize(
-    "words", ["status", "status --json", "logs", "logs -f", "qr one", "pair one 905551112233", "logout one"]
+    "words",
+    ["status", "status --json", "logs", "logs -f", "qr one", "pair one 905551112233", "logout one --yes"],
 )
 def test_without_an_engine_all_say_so_and_end_with_5(cli: Cli, words: str) -> None:
     cli.bots("shop", "one")
@@ -30,15 +33,38 @@ def test_a_container_with_something_else_in_it(cli: Cli, fleet: Fleet) -> None:
     assert cli("up").code == 0
     told = cli("status", "--json")
     assert told.code == 0
+    # It may be a bot that takes its time.
     assert {each["client_id"]: each["place"] for each in told.json["bots"]} == {
-        "one": "silent",
-        "two": "silent",
+        "one": "starting",
+        "two": "starting",
     }
-    for words in ("qr one", "pair one 905551112233", "logout one"):
+    for words in ("qr one", "pair one 905551112233", "logout one --yes"):
         ran = cli(*words.split())
         assert ran.code == 1
         assert "python" in ran.err
         assert "Traceback" not in ran.err
+
+
+@pytest.mark.engine
+def test_a_crash_loop_says_so_whenever_one_looks_and_doctor_too(
+    cli: Cli, fleet: Fleet, sdk: docker.APIClient, project: str, image_with: Callable[..., str]
+) -> None:
+    said = '{"event": "BOT_INIT", "level": "error", "message": "no browser", "fix": "mend it"}'
+    command = json.dumps(["sh", "-c", f"echo '{said}'; exit 12"])
+    fleet("one", image=image_with(f"CMD {command}"))
+    news = sdk.events(filters={"type": "container", "event": "die"}, decode=True)
+    assert cli("up").code == 0
+    name = f"{project}-bot-one"
+    died = (each for each in news if each["Actor"]["Attributes"]["name"] == name)
+    for _ in range(3):
+        next(died)
+    for _ in range(3):
+        (bot,) = cli("status", "--json").json["bots"]
+        assert (bot["place"], bot["reason"], bot["fix"]) == ("restarting", "no browser", "mend it")
+        assert bot["advice"]["command"] == "python -m manager logs one"
+    doctor = cli("doctor")
+    assert doctor.code == 7
+    assert any(line.startswith("✗ one: crash loop") and "no browser" in line for line in doctor.lines)
 
 
 @pytest.mark.engine

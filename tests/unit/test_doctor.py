@@ -109,6 +109,7 @@ EXAMPLES: dict[str, tuple[Verdict, str, str]] = {
         "memory_tight",
     ),
     "memory short": (decide.memory(GIB, dict.fromkeys("abcdefgh", 768 * MIB)), "error", "memory_short"),
+    "memory too little for a browser": (next(decide.cramped(["a", "b"])), "warning", "memory_cramped"),
     "no volumes": (next(decide.volumes({}, None, "image:1")), "ok", "volumes_none"),
     "volumes unseen": (next(decide.volumes({"v": "a"}, None, "image:1")), "warning", "volumes_unseen"),
     "volume not seen": (volume(None), "warning", "volume_unseen"),
@@ -204,6 +205,7 @@ def test_all_but_good_news_comes_with_a_command_to_type(name: str, language: str
 
 def test_no_text_is_left_over() -> None:
     used = {"engine", "tls_fix", "config_fix", "sum"}  # the last two are told by the command itself
+    used |= {"bots", "bots_none", "bots_absent", "bots_absent_fix"}  # as findings of the bots
     for verdict, _, _ in EXAMPLES.values():
         used |= {verdict.key} | ({f"{verdict.fix or verdict.key}_fix"} if verdict.level != "ok" else set())
     assert used == set(_texts("en"))
