@@ -21,6 +21,8 @@ _DOWN = frozenset(
     {Place.EXITED, Place.OOM, Place.RESTARTING, Place.SILENT, Place.ABSENT, Place.CREATED, Place.REMOVING}
 )
 
+_RUNS = frozenset({Place.STARTING, Place.SILENT, Place.PAUSED})
+
 
 @dataclass(frozen=True, slots=True)
 class _Column:
@@ -43,12 +45,21 @@ def _since(row: Row, now: datetime, say: Catalogue) -> str:
 
 
 def _session(row: Row, _: datetime, say: Catalogue) -> str:
-    """Of a bot that does not answer, what is known of its volume: a mere `-` would look like a loss."""
     if row.session_present is not None:
         return say(f"status.{'yes' if row.session_present else 'no'}")
-    if row.has_volume and row.session_kept is not None:
-        return say(f"status.{'kept' if row.session_kept else 'no'}")
-    return say("status.on_volume") if row.has_volume else _NONE
+    key = _kept(row)
+    return say(f"status.{key}") if key else _NONE
+
+
+def _kept(row: Row) -> str | None:
+    """Of a bot that does not answer, what is known of its volume: a mere `-` would look like a loss. None: it runs, and
+    will tell.
+    """
+    if row.session_present is not None or not row.has_volume:
+        return None
+    if row.session_kept is not None:
+        return "kept" if row.session_kept else "no"
+    return None if row.place in _RUNS else "on_volume"
 
 
 def _counts(row: Row, _: datetime, __: Catalogue) -> str:
@@ -219,6 +230,6 @@ def summary(rows: Sequence[Row], say: Catalogue) -> str:
 
 def _footnotes(rows: Sequence[Row], say: Catalogue) -> list[str]:
     notes = [] if all(row.in_file for row in rows) else [say("status.taken_out_note")]
-    if any(row.session_present is None and row.session_kept is not False and row.has_volume for row in rows):
+    if any(_kept(row) in ("kept", "on_volume") for row in rows):
         notes.append(say("status.kept_note"))
     return notes

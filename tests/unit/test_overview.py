@@ -325,6 +325,7 @@ def test_why_it_is_stopped(code: int, said: str | None) -> None:
         (container("a", "exited"), {"a"}, BROKEN, "kept"),
         (container("a", "exited"), {"a"}, LastWords(), "on volume"),
         (container("a", "exited"), {"a"}, LastWords(session=False), "no"),
+        (container("a"), {"a"}, LastWords(), "-"),  # it starts, and will tell
         (None, {"a"}, None, "on volume"),
         (None, set(), None, "no"),
     ],
@@ -336,7 +337,7 @@ def test_the_session_of_a_bot_that_does_not_run(
     (row,) = overview.rows(fleet_of("a"), seen, NOW)
     lines = overviewtext.columns([row], NOW, SAY)
     assert lines[1].split("\t")[4].strip() == cell
-    assert lines[-1].startswith("kept, on volume:") == (cell != "no")
+    assert lines[-1].startswith("kept, on volume:") == (cell not in ("no", "-"))
 
 
 @pytest.mark.parametrize(
