@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from bot.contract import BotExit
 from bot.text import Catalogue
 from manager import image, talk, tools
 from manager.app import App, UserError
@@ -62,6 +63,8 @@ def copy_live(engine: talk.Executes, container: str, say: Catalogue) -> str | No
     try:
         talk.ask(engine, container, ["generation"], _COPY_SECONDS, say.language)
     except talk.Refusal as refusal:
+        if refusal.bot_exit == BotExit.NOT_RUNNING:
+            return say("sessions.unheard")
         return refusal.message.rstrip(".")
     except EngineError as error:
         return error.say(say).message.rstrip(".")

@@ -41,6 +41,10 @@ class Bot:
     [
         (ExecResult(0, '{"number": 4, "bytes": 5, "taken_at": "2026-01-02T00:00:00Z"}', ""), None),
         (ExecResult(BotExit.REFUSED, '{"error": {"message": "' + NOT_READY + '"}}', ""), "RECONNECTING"),
+        (
+            ExecResult(BotExit.NOT_RUNNING, '{"error": {"message": "No bot on /tmp/x.sock"}}', ""),
+            "does not answer yet",
+        ),
         (ExecResult(2, "", "usage: …\nctl: error: invalid choice: 'generation'"), "invalid choice"),
         (EngineError(EngineProblem.NOT_RUNNING, name="oturum-shop"), "not running"),
     ],
