@@ -8,6 +8,9 @@ from typing import Literal
 
 from bot.contract import BrowserSettings, ReconnectSettings
 
+# A bot and its browser alone weigh 356 MiB (PSS, docs/bench); below this the kernel may end the browser at its start.
+BROWSER_MEMORY = 384 * 1024**2
+
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -50,6 +53,11 @@ class Fleet:
     @property
     def disabled(self) -> frozenset[str]:
         return frozenset(bot.client_id for bot in self.bots if not bot.enabled)
+
+    @property
+    def cramped(self) -> tuple[Bot, ...]:
+        """Enabled bots whose memory limit is below what a browser needs."""
+        return tuple(bot for bot in self.enabled if bot.memory < BROWSER_MEMORY)
 
     @property
     def client_ids(self) -> frozenset[str]:

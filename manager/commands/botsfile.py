@@ -11,6 +11,7 @@ from manager.app import App
 from manager.clickwords import client, command, json_flag
 from manager.config import ConfigErrors
 from manager.exits import Exit
+from manager.fleet import BROWSER_MEMORY, Fleet
 
 
 @command("validate")
@@ -24,14 +25,30 @@ def validate(app: App, as_json: bool) -> Exit:
         click.echo(json.dumps(_problems(app, errors), ensure_ascii=False, indent=2))
         return Exit.BAD_CONFIG
     bots = [{"client_id": bot.client_id, "enabled": bot.enabled} for bot in fleet.bots]
+    warnings = _warnings(app, fleet)
     if as_json:
-        told = {"ok": True, "file": str(app.file), "project": fleet.project, "bots": bots}
+        told = {
+            "ok": True,
+            "file": str(app.file),
+            "project": fleet.project,
+            "bots": bots,
+            "warnings": warnings,
+        }
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         off = len(fleet.disabled)
         key = "botsfile.valid_some_off" if off else "botsfile.valid"
         click.echo(app.say(key, file=app.file, count=len(bots), off=off, project=fleet.project))
+        for each in warnings:
+            click.secho(each, fg="yellow")
     return Exit.OK
+
+
+def _warnings(app: App, fleet: Fleet) -> list[str]:
+    """What is allowed and will hardly work."""
+    clients = ", ".join(bot.client_id for bot in fleet.cramped)
+    needed = f"{BROWSER_MEMORY // 1024**2}m"
+    return [app.say("botsfile.cramped", clients=clients, needed=needed)] if clients else []
 
 
 def _problems(app: App, errors: ConfigErrors) -> dict[str, object]:

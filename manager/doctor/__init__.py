@@ -117,6 +117,7 @@ def _fleet(engine: Engine, fleet: Fleet | None, info: Mapping[str, Any]) -> Iter
     limits = {bot.client_id: bot.memory for bot in enabled}
     yield decide.memory(int(info.get("MemTotal") or 0), limits)
     if fleet is not None:
+        yield from decide.cramped([bot.client_id for bot in fleet.cramped])
         inside = machine.look.volumes if machine.inside else None
         yield from decide.volumes(owners, inside, found.tag)
     wanted = not enabled or any(bot.browser.sandbox for bot in enabled)

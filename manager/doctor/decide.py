@@ -16,6 +16,7 @@ from manager.doctor.facts import (
     VolumeLook,
 )
 from manager.doctor.finding import Level, Verdict
+from manager.fleet import BROWSER_MEMORY
 
 LEAST_API = "1.41"
 MIB = 1024**2
@@ -118,6 +119,13 @@ def memory(total: int, limits: Mapping[str, int]) -> Verdict:
         values |= {"each": f"{each // MIB}m", "pause": _pause(total, limits)}
         return Verdict("memory", "warning", "memory_tight", values)
     return Verdict("memory", "ok", "memory", values)
+
+
+def cramped(clients: Sequence[str]) -> Iterator[Verdict]:
+    """`clients`: those whose limit is below what a browser needs."""
+    if clients:
+        values = {"clients": ", ".join(clients), "needed": f"{BROWSER_MEMORY // MIB}m"}
+        yield Verdict("memory", "warning", "memory_cramped", values)
 
 
 def _pause(total: int, takes: Mapping[str, int]) -> str:

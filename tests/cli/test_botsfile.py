@@ -15,14 +15,14 @@ def _no_engine(cli: Cli) -> None:
 
 
 def test_validate_counts_the_bots(cli: Cli) -> None:
-    cli.bots("shop", "sales", "support, enabled: false")
+    cli.bots("shop", "sales, memory: 384m", "support, enabled: false")
     ran = cli("validate")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == "bots.yaml is valid: project shop, 2 bot(s), 1 of them disabled.\n"
 
 
 def test_validate_as_json(cli: Cli) -> None:
-    cli.bots("shop", "sales", "support, enabled: false")
+    cli.bots("shop", "sales, memory: 384m", "support, enabled: false")
     ran = cli("validate", "--json")
     assert ran.code == 0
     assert ran.json == {
@@ -30,7 +30,18 @@ def test_validate_as_json(cli: Cli) -> None:
         "file": "bots.yaml",
         "project": "shop",
         "bots": [{"client_id": "sales", "enabled": True}, {"client_id": "support", "enabled": False}],
+        "warnings": [],
     }
+
+
+def test_validate_warns_of_a_limit_in_which_no_browser_can_start(cli: Cli) -> None:
+    cli.bots("shop", "sales, memory: 383m", "support, memory: 384m", "spare, enabled: false")
+    ran = cli("validate")
+    assert ran.code == 0
+    (warning,) = ran.out.splitlines()[1:]
+    assert "for a browser: sales." in warning
+    assert "384m" in warning
+    assert cli("validate", "--json").json["warnings"] == [warning]
 
 
 def test_validate_tells_every_problem_with_its_place(cli: Cli) -> None:
