@@ -106,7 +106,9 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
             "ShmSize": SHM_BYTES,
             "Init": True,
             "IpcMode": "private",
-            "RestartPolicy": {"Name": "unless-stopped"},
+            # Not `unless-stopped`: an engine that comes back from a crash stops what it finds running, and would take
+            # that for somebody's wish.
+            "RestartPolicy": {"Name": "always"},
             "LogConfig": {
                 "Type": "json-file",
                 "Config": {"max-size": LOG_MAX_SIZE, "max-file": LOG_MAX_FILES},
