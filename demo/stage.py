@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,8 @@ HOST = "web.whatsapp.com"
 # Not the project's own label: the manager would take the simulator for a bot that bots.yaml no longer has.
 LABEL_STAGE = "io.oturum.stage"
 _PORT = "443"
+# The home folder in the simulator's image: a volume there belongs to its user.
+_STATE = "/home/simulator"
 _ORDER_SECONDS = 40
 
 
@@ -32,24 +35,27 @@ class StageError(Exception):
     """The simulator, a bot's control socket or the docker command refused; the text is what it said."""
 
 
-def docker(*words: str) -> str:
-    """The docker command's answer. Raises StageError."""
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+def docker(*words: str, environ: Mapping[str, str] = os.environ, given: str | None = None) -> str:
+    """The docker command's answer, `given` on its standard input. Raises StageError."""
+    done = subprocess.run(
+        ["docker", *words], capture_output=True, text=True, check=False, env=environ, input=given
+    )
     if done.returncode != 0:
         raise StageError(done.stderr.strip() or f"docker {words[0]}: exit code {done.returncode}")
     return done.stdout.strip()
 
 
-def sweep(project: str) -> None:
+def sweep(project: str, environ: Mapping[str, str] = os.environ) -> None:
     """Containers, volumes and networks of a project that is only a demonstration, sessions included."""
+    run = partial(docker, environ=environ)
     label = f"label={LABEL_PROJECT}={project}"
     for each in (label, f"label={LABEL_STAGE}={project}"):
-        if containers := docker("ps", "--all", "--quiet", "--filter", each).split():
-            docker("rm", "--force", "--volumes", *containers)
-    if volumes := docker("volume", "ls", "--quiet", "--filter", label).split():
-        docker("volume", "rm", *volumes)
-    if networks := docker("network", "ls", "--quiet", "--filter", label).split():
-        docker("network", "rm", *networks)
+        if containers := run("ps", "--all", "--quiet", "--filter", each).split():
+            run("rm", "--force", "--volumes", *containers)
+    if volumes := run("volume", "ls", "--quiet", "--filter", label).split():
+        run("volume", "rm", *volumes)
+    if networks := run("network", "ls", "--quiet", "--filter", label).split():
+        run("network", "rm", *networks)
 
 
 @dataclass(frozen=True)
@@ -63,24 +69,37 @@ class Code:
 class Stage:
     """`with Stage(...) as stage`: nothing of `project` was there before, and nothing is afterwards.
 
-    `image` is the simulator's; `options` are those of `python -m simulator serve`.
+    `image` is the simulator's; `options` are those of `python -m simulator serve`. `environ` leads the docker command
+    to `engine`. `lasting`: the simulator outlives a restart of its engine, and while it is away its name leads nowhere:
+    the bots' network has no way out.
     """
 
-    def __init__(self, engine: Engine, project: str, image: str, options: Sequence[str] = ()) -> None:
+    def __init__(  # noqa: PLR0913
+        self,
+        engine: Engine,
+        project: str,
+        image: str,
+        options: Sequence[str] = (),
+        environ: Mapping[str, str] = os.environ,
+        *,
+        lasting: bool = False,
+    ) -> None:
         self.engine = engine
         self.project = project
         self.pin = ""
         self.simulator = f"{project}-simulator"
         self._image = image
         self._options = options
+        self._environ = environ
+        self._lasting = lasting
         self._ears: list[Ear] = []
 
     def __enter__(self) -> Self:
-        sweep(self.project)
+        sweep(self.project, self._environ)
         try:
             self._start_simulator()
         except BaseException:
-            sweep(self.project)
+            sweep(self.project, self._environ)
             raise
         return self
 
@@ -89,17 +108,27 @@ class Stage:
     ) -> None:
         for ear in self._ears:
             ear.close()
-        sweep(self.project)
+        sweep(self.project, self._environ)
 
     def _start_simulator(self) -> None:
         network = network_name(self.project)
-        self.engine.create_network(network, self.project)
+        lasting: tuple[str, ...] = ()
+        options = list(self._options)
+        if self._lasting:
+            labels = ("--label", f"{LABEL_PROJECT}={self.project}")
+            docker("network", "create", "--internal", *labels, network, environ=self._environ)
+            lasting = ("--restart", "always", "--volume", _STATE)
+            options += ["--state", f"{_STATE}/world.json", "--key-file", f"{_STATE}/key.pem"]
+        else:
+            self.engine.create_network(network, self.project)
         docker(
             *("run", "--detach", "--name", self.simulator, "--label", f"{LABEL_STAGE}={self.project}"),
             *("--network", network, "--network-alias", HOST, "--hostname", "simulator"),
             *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/tmp"),
             *("--init", "--sysctl", f"net.ipv4.ip_unprivileged_port_start={_PORT}"),
-            *(self._image, "serve", "--host", "0.0.0.0", "--port", _PORT, *self._options),
+            *lasting,
+            *(self._image, "serve", "--host", "0.0.0.0", "--port", _PORT, *options),
+            environ=self._environ,
         )
         first = next(self.engine.logs(self.simulator, follow=True), "")
         try:

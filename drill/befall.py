@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from drill.campaign import Round
 from drill.faults import Fault
-from drill.subject import Impossible, Phone, Subject, Victim
+from drill.subject import Impossible, Phone, Restart, Subject, Victim
 from drill.volume import Disk
 from drill.wire import Weather
 from simulator.problem import Refused
@@ -59,15 +59,22 @@ async def _stop(subject: Subject, _phone: Phone, _round: Round) -> None:
     await subject.start()
 
 
-def _weather(weather: Weather) -> Callable[[Subject, Phone, Round], Awaitable[None]]:
+_Change = Callable[[Subject], Awaitable[None]]
+
+
+def _for_a_while(begin: _Change, end: _Change) -> Callable[[Subject, Phone, Round], Awaitable[None]]:
     async def change(subject: Subject, _phone: Phone, round_: Round) -> None:
-        await subject.weather(weather)
+        await begin(subject)
         try:
             await asyncio.sleep(round_.hold)
         finally:
-            await subject.weather(Weather.FINE)
+            await end(subject)
 
     return change
+
+
+def _weather(weather: Weather) -> Callable[[Subject, Phone, Round], Awaitable[None]]:
+    return _for_a_while(lambda it: it.weather(weather), lambda it: it.weather(Weather.FINE))
 
 
 async def _halt(subject: Subject, round_: Round) -> None:
@@ -195,8 +202,10 @@ async def _recreate(subject: Subject, _phone: Phone, _round: Round) -> None:
     await subject.make_anew()
 
 
-async def _engine_restart(subject: Subject, _phone: Phone, _round: Round) -> None:
-    await subject.restart_engine()
+async def _engine_restart(subject: Subject, _phone: Phone, round_: Round) -> str:
+    how = list(Restart)[round_.way]
+    await subject.restart_engine(how)
+    return how.name.lower()
 
 
 async def _power_cut(subject: Subject, phone: Phone, round_: Round) -> str:
@@ -228,7 +237,9 @@ _WAYS: dict[Fault, Callable[[Subject, Phone, Round], Awaitable[str | None]]] = {
     Fault.KILL_ALL: _kill_all,
     Fault.STOP: _stop,
     Fault.CUT: _weather(Weather.CUT),
+    Fault.UNPLUG: _for_a_while(lambda it: it.plug(False), lambda it: it.plug(True)),
     Fault.FREEZE: _weather(Weather.FROZEN),
+    Fault.PAUSE: _for_a_while(lambda it: it.pause(True), lambda it: it.pause(False)),
     Fault.REFUSED: _weather(Weather.REFUSED),
     Fault.DNS: _dns,
     Fault.OFFLINE_START: _offline_start,

@@ -14,7 +14,9 @@ class Fault(StrEnum):
     KILL_ALL = "kill-all"
     STOP = "stop"
     CUT = "cut"
+    UNPLUG = "unplug"
     FREEZE = "freeze"
+    PAUSE = "pause"
     DNS = "dns"
     REFUSED = "refused"
     OFFLINE_START = "offline-start"
@@ -37,19 +39,26 @@ class Need(StrEnum):
     NAMESPACES = "namespaces"
     LOOP = "loop"
     CGROUP = "cgroup"
-    PROCESS = "process"
+    FILES = "files"
+    RELAY = "relay"
+    CONTAINER = "container"
     ENGINE_OF_ITS_OWN = "engine_of_its_own"
 
 
 NEEDS: dict[Fault, frozenset[Need]] = {
+    Fault.REFUSED: frozenset({Need.RELAY}),
+    Fault.UNPLUG: frozenset({Need.CONTAINER}),
     Fault.DNS: frozenset({Need.NAMESPACES}),
     Fault.RECREATE: frozenset({Need.NAMESPACES}),
     Fault.DISK_FULL: frozenset({Need.LOOP}),
     Fault.POWER_CUT: frozenset({Need.LOOP}),
     Fault.OUT_OF_MEMORY: frozenset({Need.CGROUP}),
-    Fault.DAMAGE: frozenset({Need.PROCESS}),
+    Fault.DAMAGE: frozenset({Need.FILES}),
     Fault.ENGINE_RESTART: frozenset({Need.ENGINE_OF_ITS_OWN}),
 }
+
+# These befall every subject of a campaign at once.
+ALONE = frozenset({Fault.ENGINE_RESTART})
 
 
 def needs(fault: Fault) -> frozenset[Need]:

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Self
 
 from bot import processes
 
@@ -17,7 +18,7 @@ _STEP = 0.05
 
 
 class MemoryGroup:
-    """Version 1 or 2 of the kernel's interface, whichever is mounted. `name` is no other group's."""
+    """Version 1 or 2 of the kernel's interface, whichever is mounted. `name`: below the root of all groups."""
 
     def __init__(self, name: str) -> None:
         first = (_V1 / "memory.limit_in_bytes").exists()
@@ -25,7 +26,13 @@ class MemoryGroup:
         self._limit = self.folder / ("memory.limit_in_bytes" if first else "memory.max")
         self._usage = self.folder / ("memory.usage_in_bytes" if first else "memory.current")
         self._events = self.folder / ("memory.oom_control" if first else "memory.events")
-        self._endless = "-1" if first else "max"
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """The group that a process of this machine is in. Raises OSError when there is no such process."""
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        groups = {kinds: name for _, kinds, name in (line.split(":", 2) for line in lines)}
+        return cls(groups.get("memory", groups.get("", "")).strip("/"))
 
     @classmethod
     def possible(cls) -> bool:
@@ -61,8 +68,11 @@ class MemoryGroup:
         return int(found[1]) if found else 0
 
     async def squeeze(self, seconds: float) -> bool:
-        """Takes memory away until the kernel has killed a process of the group; True when it has, in that time."""
-        before, deadline = self.kills(), time.monotonic() + seconds
+        """Takes memory away until the kernel has killed a process of the group; True when it has, in that time.
+
+        A group that is gone had lost the process on which all others stand. Raises OSError when there is none.
+        """
+        before, deadline, usual = self.kills(), time.monotonic() + seconds, self._limit.read_text()
         try:
             while time.monotonic() < deadline:
                 # Below what is in use version 1 refuses a limit: as close to it as it can be, then.
@@ -75,8 +85,11 @@ class MemoryGroup:
                     return True
                 await asyncio.sleep(_STEP)
             return self.kills() > before
+        except FileNotFoundError:
+            return True
         finally:
-            self._limit.write_text(self._endless)
+            with contextlib.suppress(FileNotFoundError):
+                self._limit.write_text(usual)
 
     def _members(self) -> list[int]:
         try:

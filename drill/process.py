@@ -16,8 +16,8 @@ from bot import processes
 from drill.judge import What
 from drill.log import Log
 from drill.memory import MemoryGroup
-from drill.subject import Impossible, Victim
-from drill.volume import Volume
+from drill.subject import Impossible, Restart, Victim
+from drill.volume import Volume, listing, session_files
 from drill.wire import Weather, Wire
 from simulator import tls
 
@@ -227,6 +227,13 @@ class ProcessSubject(ABC):
         self.log.note("weather", weather=weather.name.lower())
         await self._wire.change(weather)
 
+    async def pause(self, paused: bool) -> None:
+        self.log.note("pause", paused=paused)
+        processes.send(self._family(), signal.SIGSTOP if paused else signal.SIGCONT)
+
+    async def plug(self, plugged: bool) -> None:
+        raise Impossible("a process has no network of its own")
+
     async def names(self, resolve: bool) -> None:
         if not self._hosts:
             raise Impossible("no namespaces")
@@ -256,20 +263,11 @@ class ProcessSubject(ABC):
         self.log.note("anew", number=self.anew)
         await self.start()
 
-    async def restart_engine(self) -> None:
+    async def restart_engine(self, how: Restart) -> None:
         raise Impossible("a process has no engine")
 
     def files(self) -> list[Path]:
-        places = [self.profile() / "Default" / part for part in ("Local Storage", "IndexedDB")]
-        found = [
-            path for place in places for path in place.rglob("*") if path.is_file() and path.name != "LOCK"
-        ]
-        own = [path for path in self.volume.path.glob("*.json") if path.is_file()]
-        return sorted(found + own)
+        return session_files(self.volume.path, self.profile())
 
     async def listing(self) -> str:
-        done = await asyncio.create_subprocess_exec(
-            "ls", "-lAR", "--time-style=full-iso", str(self.volume.path), stdout=asyncio.subprocess.PIPE
-        )
-        out, _ = await done.communicate()
-        return out.decode(errors="replace")
+        return await listing(self.volume.path)

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from drill.befall import befall, scan
 from drill.campaign import Round
-from drill.judge import Verdict, judge
+from drill.faults import ALONE
+from drill.judge import Ledger, Verdict, judge
 from drill.report import post_mortem
 from drill.subject import Impossible, Phone, Subject, Victim
+from drill.turns import Turns
+from simulator.problem import Refused
 
 # READY must hold for so long: a browser that was just killed is still taken for connected for a moment.
 _HOLD_SECONDS = 1.0
@@ -23,14 +26,16 @@ OnVerdict = Callable[[Verdict], None]
 class Ring:
     """`limit`: seconds from a fault's end to READY, beyond which the subject hangs. `keep`: where post-mortems go."""
 
-    def __init__(
-        self, subject: Subject, phone: Phone, limit: float, keep: Path, on_verdict: OnVerdict
+    def __init__(  # noqa: PLR0913, PLR0917
+        self, subject: Subject, phone: Phone, limit: float, keep: Path, on_verdict: OnVerdict, turns: Turns
     ) -> None:
         self.subject = subject
         self.phone = phone
         self._limit = limit
         self._keep = keep
         self._on_verdict = on_verdict
+        self._turns = turns
+        self._before = Ledger()
 
     async def play(self, rounds: Sequence[Round]) -> list[Verdict]:
         """The first pairing is no round. Raises Impossible when even that fails."""
@@ -39,21 +44,30 @@ class Ring:
         await scan(self.subject, self.phone)
         if await self._ready() is None:
             raise Impossible("not READY after the first pairing")
-        return [await self._play(each) for each in rounds]
+        self._before = self.subject.log.ledger_now()
+        verdicts = []
+        for each in rounds:
+            async with self._turns.one(alone=each.fault in ALONE):
+                verdicts.append(await self._play(each))
+        return verdicts
 
     async def _play(self, round_: Round) -> Verdict:
+        """What happened since the last round's end counts: a QR may take its time."""
         log = self.subject.log
         log.note("round", **round_.as_json())
-        await asyncio.sleep(round_.moment)
-        before = log.ledger_now()
-        befell = True
-        try:
-            note = await befall(self.subject, self.phone, round_)
-        except Impossible as reason:
-            befell, note = False, str(reason)
-        seconds = await self._ready()
+        seconds: float | None
+        befell, note, seconds = False, "not READY when the round began", 0.0
+        if not log.ledger.ready:
+            seconds = await self._ready()
+        if seconds is not None:
+            await asyncio.sleep(round_.moment)
+            try:
+                note, befell = await befall(self.subject, self.phone, round_), True
+            except Impossible as reason:
+                note = str(reason)
+            seconds = await self._ready()
         verdict = judge(
-            round_, self.subject.name, before, log.ledger_now(), seconds, befell=befell, note=note
+            round_, self.subject.name, self._before, log.ledger_now(), seconds, befell=befell, note=note
         )
         log.note("verdict", **verdict.as_json())
         if verdict.befell and not verdict.passed:
@@ -61,6 +75,7 @@ class Ring:
         self._on_verdict(verdict)
         if not log.ledger.ready or seconds is None:
             await self._recover()
+        self._before = log.ledger_now()
         return verdict
 
     async def _ready(self) -> float | None:
@@ -98,7 +113,10 @@ class Ring:
                 return
         # Its session is beyond help: somebody begins anew with an empty volume.
         await self.subject.kill(Victim.ALL)
-        await self.phone.replace()
+        try:
+            await self.phone.replace()
+        except Refused as refusal:
+            raise Impossible(f"not READY, and its phone: {refusal}") from None
         await self.subject.volume.remove()
         await self.subject.volume.make()
         await self.subject.start()

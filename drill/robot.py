@@ -17,9 +17,17 @@ ROOT = Path(__file__).parent.parent
 _ANSWER_SECONDS = 10
 _MEANINGS = {"WHATSAPP_QR": What.QR, "WHATSAPP_PAIRED": What.PAIRED, "WHATSAPP_READY": What.READY}
 # Waits in seconds: those of a real bot would make a campaign of a thousand rounds last for days.
-_HURRY = {
+HURRY = {
     "networkWait": 2, "logoutWait": 0.2, "backoffMax": 4, "readyDeadline": 15, "probeInterval": 0.5, "probeTimeout": 5,
 }  # fmt: skip
+
+
+def meaning(event: dict[str, Any]) -> What | None:
+    """Of an event that our bot tells, wherever it runs."""
+    name = event.get("event", "")
+    if name == "BOT_STATE":
+        return What.AWAY if event.get("from") == "READY" else None
+    return _MEANINGS.get(name)
 
 
 class Robot(ProcessSubject):
@@ -30,7 +38,7 @@ class Robot(ProcessSubject):
             "controlSocket": str(self._socket),
             "httpPort": 0,
             "language": ("en", "tr")[self.anew % 2],
-            "reconnect": _HURRY,
+            "reconnect": HURRY,
             "browser": {"args": self.browser_args, "sandbox": False},
         }
         wanted = {
@@ -48,10 +56,7 @@ class Robot(ProcessSubject):
         return self.volume.path / "profile"
 
     def heard(self, event: dict[str, Any]) -> What | None:
-        name = event.get("event", "")
-        if name == "BOT_STATE":
-            return What.AWAY if event.get("from") == "READY" else None
-        return _MEANINGS.get(name)
+        return meaning(event)
 
     async def code(self) -> str:
         try:

@@ -17,6 +17,9 @@ from drill.campaign import FULL, QUICK, campaign
 from drill.faults import Fault, Need, possible
 from drill.judge import Verdict
 from drill.peer import CLIENT
+from drill.processhome import KINDS, ProcessHome
+
+CONTAINER = "container"
 
 
 class NoPeer(Exception):
@@ -39,7 +42,13 @@ class Wanted:
 
 def faults_here(wanted: Wanted) -> tuple[tuple[Fault, ...], dict[Fault, Need], frozenset[Need]]:
     """What will be drilled; what cannot be; what the machine is able to do."""
-    abilities = machine.abilities() | {Need.PROCESS}
+    if wanted.subject == CONTAINER:
+        # Only who drills containers pays for what asks an engine.
+        from drill import containerhome  # noqa: PLC0415
+
+        abilities = containerhome.abilities()
+    else:
+        abilities = machine.abilities() | {Need.FILES, Need.RELAY}
     here, missing = possible(wanted.faults, abilities)
     return here, missing, abilities
 
@@ -54,18 +63,22 @@ def run(
     if wanted.subject == "peer":
         install_peer()
     rounds = campaign(wanted.seed, wanted.rounds, faults, FULL if wanted.full else QUICK)
+
+    async def at(home: house.Home) -> list[Verdict]:
+        plan = house.Plan(rounds, home, wanted.keep, wanted.parallel, wanted.limit)
+        return await house.run(plan, on_verdict)
+
+    async def drill(folder: Path) -> list[Verdict]:
+        if wanted.subject != CONTAINER:
+            return await at(ProcessHome(KINDS[wanted.subject], folder, abilities))
+        from drill import containerhome  # noqa: PLC0415
+
+        async with containerhome.opened(folder, faults) as home:
+            return await at(home)
+
     with tempfile.TemporaryDirectory(prefix="oturum-drill-") as folder:
-        plan = house.Plan(
-            rounds=rounds,
-            kind=house.KINDS[wanted.subject],
-            folder=Path(folder),
-            keep=wanted.keep,
-            parallel=wanted.parallel,
-            limit=wanted.limit,
-            abilities=abilities,
-        )
         try:
-            return asyncio.run(_heeding(house.run(plan, on_verdict)))
+            return asyncio.run(_heeding(drill(Path(folder))))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
 

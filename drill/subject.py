@@ -18,12 +18,20 @@ class Victim(Enum):
     ALL = auto()  # as a container's end
 
 
+class Restart(Enum):
+    """Of an engine: as a host's service manager does it, as a crash does, and while its containers live on."""
+
+    STOP = auto()
+    KILL = auto()
+    LIVE = auto()
+
+
 class Impossible(Exception):
     """This cannot be done to this subject now; the text says why."""
 
 
 class Subject(Protocol):
-    """Restarted by itself when it ends by itself, as `unless-stopped` does."""
+    """Restarted by itself when it ends by itself, as `always` does."""
 
     name: str
     log: Log
@@ -37,7 +45,13 @@ class Subject(Protocol):
     async def kill(self, victim: Victim) -> None:
         """SIGKILL. Of ALL it returns when all of it is gone; of the others it is started again. Raises Impossible."""
 
+    async def pause(self, paused: bool) -> None:
+        """Whether all its processes stand still."""
+
     async def weather(self, weather: Weather) -> None: ...
+
+    async def plug(self, plugged: bool) -> None:
+        """Whether it is on its network. Raises Impossible."""
 
     async def names(self, resolve: bool) -> None:
         """Whether the site's name can be looked up. Raises Impossible."""
@@ -46,9 +60,9 @@ class Subject(Protocol):
         """Takes its memory until the kernel kills something of it; True when it did. Raises Impossible."""
 
     async def make_anew(self) -> None:
-        """Stops it, and starts it as a new container with a setting changed would. Raises Impossible."""
+        """Stops it, and starts it as a new container with a setting or the image changed would. Raises Impossible."""
 
-    async def restart_engine(self) -> None:
+    async def restart_engine(self, how: Restart) -> None:
         """Raises Impossible."""
 
     def files(self) -> list[Path]:

@@ -40,11 +40,12 @@ class Folder:
 
 
 class Disk:
-    """ext4 on a loop device, mounted at `path`."""
+    """ext4 on a loop device, mounted at `path` (or below `folder`), its root `owner`'s (a uid, or this process's)."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "session"
+    def __init__(self, folder: Path, path: Path | None = None, owner: int = -1) -> None:
+        self.path = path or folder / "session"
         self._image = folder / "disk.img"
+        self._owner = owner
 
     async def make(self) -> None:
         """Raises DiskError."""
@@ -56,6 +57,7 @@ class Disk:
         await self._mount()
         with contextlib.suppress(OSError):
             (self.path / "lost+found").rmdir()
+        os.chown(self.path, self._owner, self._owner)
 
     async def remove(self) -> None:
         """Raises DiskError."""
@@ -106,6 +108,22 @@ class Disk:
                 if not left:
                     raise
                 await asyncio.sleep(0.05)  # the kernel lets go of a killed process's files a moment later
+
+
+def session_files(volume: Path, profile: Path) -> list[Path]:
+    """What of a session lies on a volume, sorted."""
+    places = [profile / "Default" / part for part in ("Local Storage", "IndexedDB")]
+    found = [path for place in places for path in place.rglob("*") if path.is_file() and path.name != "LOCK"]
+    own = [path for path in volume.glob("*.json") if path.is_file()]
+    return sorted(found + own)
+
+
+async def listing(folder: Path) -> str:
+    done = await asyncio.create_subprocess_exec(
+        "ls", "-lAR", "--time-style=full-iso", str(folder), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await done.communicate()
+    return out.decode(errors="replace")
 
 
 def _writes(counters: Path) -> tuple[int, int]:

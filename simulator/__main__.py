@@ -133,6 +133,22 @@ def status(control: str) -> None:
     print(json.dumps(_ask(control, "status", None), indent=2))
 
 
+@cli.command()
+@click.pass_obj
+def orders(control: str) -> None:
+    """Many orders: each line of standard input is `["ORDER", {…}]` in JSON (`null` for status), each line of the
+    output its answer, or `{"error": …}`."""
+    for line in sys.stdin:
+        try:
+            name, given = json.loads(line)
+            answer = _ask(control, name, given)
+        except click.ClickException as refusal:
+            answer = {"error": refusal.message}
+        except ValueError as error:
+            answer = {"error": str(error)}
+        print(json.dumps(answer), flush=True)
+
+
 def _simple(name: str, does: str, *, switch: bool) -> None:
     def run(control: str, phone: str | None, everyone: bool, off: bool = False) -> None:
         more = {"off": True} if off else {}

@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from drill.judge import Verdict
     from drill.report import Report
 
-SUBJECTS = ("process", "peer")
+SUBJECTS = ("process", "container", "peer")
 _ROUNDS, _GENTLE_ROUNDS = 60, 3
 _LIMIT, _GENTLE_LIMIT = 90.0, 300.0
 _GENTLE_HOLD = 30.0
@@ -186,6 +187,8 @@ class _RealBot:
 
     def check(self, say: Catalogue) -> None:
         """Raises UserError when it is not READY: then there is nothing to be learned from a cut."""
+        with suppress(EngineError):
+            self.put_back()  # a drill that was killed may have left it off its network
         status = self.status()
         if status is None:
             raise UserError(say("gentle.absent", client=self.client_id))
@@ -202,4 +205,5 @@ class _RealBot:
         self._engine.leave_network(self._network, self._container)
 
     def put_back(self) -> None:
-        self._engine.join_network(self._network, self._container)
+        # Whoever reads its metrics knows it by its host name, which the engine forgets with the network.
+        self._engine.join_network(self._network, self._container, [specs.hostname(self.client_id)])

@@ -19,6 +19,7 @@ from drill.campaign import campaign
 from drill.faults import Fault, Need
 from drill.judge import Verdict
 from drill.machine import abilities
+from drill.processhome import ProcessHome
 from drill.report import passed, post_mortem
 from drill.robot import Robot
 
@@ -65,7 +66,7 @@ async def test_a_lost_session_is_caught(tmp_path: Path) -> None:
     told: list[Verdict] = []
     plan = house.Plan(
         rounds=campaign(3, 3, (Fault.STOP, Fault.CUT, Fault.KILL_ALL)),
-        kind=Forgetful, folder=tmp_path / "work", keep=tmp_path / "kept", parallel=1, limit=60.0,
+        home=ProcessHome(Forgetful, tmp_path / "work"), keep=tmp_path / "kept", parallel=1, limit=60.0,
     )  # fmt: skip
     verdicts = await house.run(plan, told.append)
     assert told == verdicts

@@ -10,6 +10,7 @@ import docker
 import pytest
 
 from bot.contract import LABEL_CLIENT_ID, LABEL_PROJECT
+from drill.ownengine import OwnEngine
 from manager import reconcile
 from manager.engine import Engine
 from manager.execute import Step, StepState
@@ -17,7 +18,6 @@ from manager.plan import ActionKind
 from manager.problems import EngineError, EngineProblem
 from manager.reconcile import Progress
 from tests.engine.conftest import TRIVIAL_IMAGE, Killed, changed, import_trivial, make_fleet
-from tests.engine.own_engine import OwnEngine
 
 pytestmark = [
     pytest.mark.engine,
