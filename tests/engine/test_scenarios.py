@@ -23,9 +23,11 @@ from demo.stage import docker as docker_command
 from manager import image
 from manager.confinement import container_body
 from manager.engine import Engine
+from manager.exits import Exit
 from manager.image import BotImage
 from manager.spec import build, volume_name
 from setup import simulator_image
+from tests.cli.conftest import ROOT, Cli
 from tests.engine.cast import Cast, read
 from tests.engine.conftest import changed
 
@@ -65,6 +67,14 @@ def running(stage: Stage, bot_image: BotImage, tmp_path_factory: pytest.TempPath
 def cast(running: Cast) -> Cast:
     running.settle(PAIRED)
     return running
+
+
+def manager_of(cast: Cast, bot_image: BotImage, folder: Path, *clients: str) -> Cli:
+    """`python -m manager` for the same fleet, with these bots in its bots.yaml."""
+    told = {"PYTHONPATH": str(ROOT), "OTURUM_LANG": "en", "SIMULATOR_PIN": cast.stage.pin}
+    cli = Cli(folder, os.environ | told)
+    read(cast.stage, cli.file, bot_image.tag, "\n".join(f"  - clientId: {client}" for client in clients))
+    return cli
 
 
 def goes_on(cast: Cast, client: str, mark: int) -> None:
@@ -184,6 +194,31 @@ def test_sigterm_is_a_clean_stop_within_the_grace(cast: Cast, sdk: docker.APICli
     assert cast.event(ONE, EventName.SHUTDOWN, mark)["signal"] == "SIGTERM"
     cast.up()
     goes_on(cast, ONE, mark)
+
+
+def test_a_running_bots_backup_goes_on_under_another_name(
+    cast: Cast, bot_image: BotImage, tmp_path: Path
+) -> None:
+    cli = manager_of(cast, bot_image, tmp_path, ONE, TWO, IDLE, "moved")
+    mark = cast.ears[ONE].mark
+    saved = cli("backup", ONE, "-o", "one.zst", "--plain")
+    assert saved.code == Exit.OK, saved
+    assert "its newest generation" in saved.out
+    assert not {EventName.SHUTDOWN, EventName.WHATSAPP_DISCONNECT} & {*cast.ears[ONE].names(mark)}
+    assert cast.status(ONE)["state"] == "READY"
+
+    # One session must not run twice.
+    assert cli("down").code == Exit.OK
+    cast.ears["moved"] = cast.stage.ear("moved")
+    try:
+        restored = cli("restore", "one.zst", "--as", "moved", "--yes")
+        assert restored.code == Exit.OK, restored
+        assert cli("up", "moved").code == Exit.OK
+        goes_on(cast, "moved", 0)
+        assert cast.status("moved")["phone"].endswith(cast.phones[ONE][-3:])
+    finally:
+        cast.ears.pop("moved").close()
+        assert cli("rm", "moved", "--volume", "--yes").code == Exit.OK
 
 
 def test_logout(cast: Cast) -> None:
