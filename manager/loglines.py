@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -17,6 +17,10 @@ from bot.text import Catalogue
 from manager.pieces import Line, Piece
 
 _ALWAYS = ("time", "event", "level", "client_id", "message")
+# What people look for first.
+_FIRST = ("hint", "fix")
+# Words of the program's own, which a sentence may hold by chance.
+_NEVER_LEFT_OUT = ("how", "cause", "verdict", "session")
 _ICONS = {Level.SUCCESS: "✅ ", Level.INFO: "ℹ️  ", Level.WARNING: "⚠️  ", Level.ERROR: "❌ "}
 _STYLES = {Level.SUCCESS: "green", Level.INFO: "blue", Level.WARNING: "yellow", Level.ERROR: "red"}
 _LEVELS = tuple(level.value for level in Level)
@@ -88,7 +92,7 @@ class Layout:
         level = Level(event["level"])
         head = f"{_ICONS[level]}{self._levels[level]:{self._level_width}}"
         told = [f"{printable(str(event['event'])):{_EVENT_WIDTH}}", f"({printable(str(event['message']))})"]
-        told += [self._pair(key, value) for key, value in event.items() if key not in _ALWAYS]
+        told += [self._pair(key, value) for key, value in _news(event)]
         return (
             Piece(f"{self._time(str(event['time']))}  ", "dim"),
             Piece(name, "bold"),
@@ -119,6 +123,27 @@ def _event(text: str) -> Mapping[str, Any] | None:
         return None
     whole = isinstance(found, dict) and all(key in found for key in _ALWAYS)
     return found if whole and found["level"] in _LEVELS else None
+
+
+def _news(event: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """The fields of an event that its message has not told yet, what mends it first."""
+    found = {key: value for key, value in event.items() if key not in _ALWAYS}
+    keys = sorted(found, key=lambda key: _FIRST.index(key) if key in _FIRST else len(_FIRST))
+    values = list(found.values())
+    return [
+        (key, found[key])
+        for key in keys
+        if key in _NEVER_LEFT_OUT or not _is_told(found[key], values, str(event["message"]))
+    ]
+
+
+def _is_told(value: object, values: Sequence[object], message: str) -> bool:
+    """A number in the message is that of one field only; which one, nobody knows where two have it."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
+        return False
+    if not isinstance(value, str) and values.count(value) > 1:
+        return False
+    return re.search(rf"(?<!\w){re.escape(_written(value))}(?!\w)", message) is not None
 
 
 def _written(value: object) -> str:

@@ -62,6 +62,40 @@ def test_a_hint_stands_in_parentheses_and_a_fix_can_be_copied() -> None:
     )
 
 
+def test_nothing_is_told_twice() -> None:
+    """What the message has said already is left out; what mends it comes first of the rest."""
+    told = line("en", event="BOT_STATE", message="STARTING -> FAILED", **{"from": "STARTING", "to": "FAILED"})
+    assert told.endswith("| (STARTING -> FAILED)")
+    problem = "no browser: /x is not there"
+    told = line(
+        "en", message=f"the client could not start: {problem}", problem=problem, attempt=3, fix="up", hint="h"
+    )
+    assert told.endswith(f"| (the client could not start: {problem}) | hint: (h) | fix: up | attempt: 3")
+    told = line("en", message="the page has not answered for 20 s", seconds=20.0, waited=[20.0])
+    assert told.endswith("20 s) | waited: 20")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"how": "page"},  # a word of the program's, which a sentence may hold by chance
+        {"session": "absent"},
+        {"ok": True},
+        {"name": "page crash"},  # not whole words
+        {"empty": ""},
+        {"code": 2},
+        {"text": "The page"},
+    ],
+)
+def test_what_the_message_only_seems_to_say_is_told(field: dict[str, Any]) -> None:
+    message = "the page crashed 12 times; True, absent"
+    assert f"| {next(iter(field))}:" in line("en", message=message, **field)
+
+
+def test_one_number_in_the_message_does_not_stand_for_two_fields() -> None:
+    assert line("en", message="code 1", number=1, attempt=1).endswith("| number: 1 | attempt: 1")
+
+
 def test_odd_values_are_told_as_they_are() -> None:
     assert line(session=["x"], reason=None).endswith(" | session: x | sebep: null")
     assert line(level=["x"]).startswith("{")
