@@ -154,6 +154,8 @@ def _gently(app: App, report: Report, clients: tuple[str, ...], rounds: int, as_
     from drill import gentle  # noqa: PLC0415
     from drill.campaign import Pace, campaign  # noqa: PLC0415
     from drill.faults import Fault  # noqa: PLC0415
+    from manager.progress import Silent  # noqa: PLC0415
+    from manager.reconcile import project_turn  # noqa: PLC0415
 
     fleet, engine = app.fleet(), app.engine()
     app.chosen(clients, fleet.client_ids)
@@ -164,15 +166,17 @@ def _gently(app: App, report: Report, clients: tuple[str, ...], rounds: int, as_
     verdicts: list[Verdict] = []
     plan = campaign(report.seed, rounds, (Fault.CUT,), Pace(hold=_GENTLE_HOLD))
     for bot in bots:
-        found = gentle.drill(
-            bot,
-            plan,
-            report.limit,
-            lambda each, bot=bot: _tell(  # type: ignore[misc]
-                [report.say("gentle.cut", client=bot.client_id, seconds=each.hold)], as_json
-            ),
-            time.sleep,
-        )
+        # A bot that is off its network is what `up` and `watch` mend at once: they wait for their turn.
+        with project_turn(fleet, engine, Silent()):
+            found = gentle.drill(
+                bot,
+                plan,
+                report.limit,
+                lambda each, bot=bot: _tell(  # type: ignore[misc]
+                    [report.say("gentle.cut", client=bot.client_id, seconds=each.hold)], as_json
+                ),
+                time.sleep,
+            )
         verdicts += found
     return verdicts
 
