@@ -1,0 +1,47 @@
+"""The engine goes away under a watcher, and comes back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import docker
+import pytest
+
+from drill.ownengine import OwnEngine
+from manager.exits import Exit
+from tests.engine.conftest import import_trivial
+from tests.engine.watchers import Watched, fetch, running
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start an engine")
+def test_it_outlives_its_engine(
+    tmp_path_factory: pytest.TempPathFactory, trivial_archive: bytes, tmp_path: Path
+) -> None:
+    own = OwnEngine(tmp_path_factory.mktemp("e"))
+    watched = Watched(tmp_path / "bots.yaml", "own", own.host)
+    try:
+        own.start()
+        sdk = docker.APIClient(base_url=own.host, version="auto")
+        import_trivial(sdk, trivial_archive)
+        watcher = watched.begin({"one": "128m"})
+        address = watcher.until("WATCH_START")["address"]
+        watcher.until("CONVERGED")
+        own.kill()
+        watcher.until("ENGINE_LOST")
+        assert "oturum_manager_engine_up 0.0" in fetch(address, "/metrics")
+        watched.save({"one": "128m", "two": "128m"})
+        watcher.until("CONFIG_LOADED")
+        own.start()
+        watcher.until("ENGINE_BACK")
+        watcher.until("CONVERGED", running=2)
+        assert running(sdk, "own").keys() == {"one", "two"}
+        assert "oturum_manager_engine_up 1.0" in fetch(address, "/metrics")
+        holder = sdk.inspect_container("own-watch")
+        assert holder["State"]["Running"], "and holds the project again"
+        assert watcher.end() == Exit.OK
+    finally:
+        watched.close()
+        own.close()
