@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 SEED ?= 1
 ROUNDS ?= 60
 
-.PHONY: help demo up test lint conformance bench drill drill-peer clean
+.PHONY: help demo up monitor monitor-drill test lint conformance bench drill drill-peer clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
@@ -14,6 +14,14 @@ demo: ## two bots and two simulated phones go through every scenario in front of
 up: ## the fleet of bots.yaml, and all the set-up it needs
 	@python3 -m setup venv engine base
 	@$(PYTHON) -m manager up
+
+monitor: ## the fleet watches itself: manager in a loop, Prometheus, alerts, Grafana
+	@python3 -m setup venv engine base
+	@python3 -m setup monitor
+
+monitor-drill: ## that stack from nothing, with bots in trouble: which alerts fire and resolve, about 3 minutes
+	@python3 -m setup venv engine base monitor-images simulator-image
+	@$(PYTHON) -m tests.monitoring.stack
 
 test: ## all tests; sets everything up itself
 	@python3 -m setup venv engine base test-tools bot-image simulator-image

@@ -58,7 +58,7 @@ def sdk(engine: Engine) -> docker.APIClient:
 
 @pytest.fixture(scope="session")
 def trivial_archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return image_archive(_busybox(tmp_path_factory.mktemp("busybox")))
+    return image_archive(busybox(tmp_path_factory.mktemp("busybox")))
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +106,7 @@ def image_archive(busybox: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _busybox(folder: Path) -> Path:
+def busybox(folder: Path) -> Path:
     """A statically linked busybox: the installed one, else out of the distribution's package."""
     installed = shutil.which("busybox")
     owner = subprocess.run(["dpkg", "-S", installed or "-"], check=False, capture_output=True, text=True)

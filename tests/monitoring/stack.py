@@ -28,6 +28,7 @@ from demo.stage import docker as docker_command
 from manager.engine import Engine
 from setup import base_image, compose_tool, monitor, simulator_image
 from tests.monitoring import hurry
+from tests.monitoring.drill import expressions
 from tests.monitoring.tools import COMPOSE
 
 SALES, SUPPORT, THIRD = "sales", "support", "third"
@@ -44,6 +45,10 @@ EXPECTED = {
     ("OturumQrWaiting", THIRD),
     ("OturumConfigInvalid", ""),
 }
+# A container takes as long to start as ever, while two minutes of patience are five seconds here.
+MAY_FIRE = {("OturumBotDown", THIRD)}
+# Panels that bots without a container, and so without a limit, cannot fill (see test_queries.py).
+LIMITED = ("fleet/Nearest to their memory limit/A", "bot/Memory/A", "bot/Memory/B")
 Alert = tuple[str, str]
 
 
@@ -206,6 +211,10 @@ class Drill:
         stack.say("          /targets: sales up, support up")
         until(lambda: not stack.firing(), "nothing fires at the start")
         begin = time.time()
+        for place in LIMITED:
+            expr = expressions()[place].replace("$client_id", SALES)
+            if not stack.ask("prometheus", 9090, "/api/v1/query", query=expr)["data"]["result"]:
+                raise Wrong(f"no answer: {place}: {expr}")
         for part in (
             self._lost_session,
             self._cut,
@@ -296,7 +305,7 @@ class Drill:
 
 
 def verdict(fired: Iterable[Alert]) -> int:
-    wrong = sorted(EXPECTED ^ set(fired))
+    wrong = sorted(EXPECTED ^ (set(fired) - MAY_FIRE))
     for alert, client in wrong:
         word = "did not fire" if (alert, client) in EXPECTED else "fired, and should not have"
         print(f"{alert} {client}: {word}")
