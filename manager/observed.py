@@ -96,6 +96,7 @@ class Observed:
     `half_made_volumes`: of those, the ones an engine may have left that died while it made them for us.
     `volume_users`: volumes we would use -> the name of a foreign container that runs on it now and may write to it.
     `network_id`: None while unknown; then a container's own idea of it is not questioned.
+    `neighbours`: other projects of Oturum on this engine -> the clientIds of their bots that run.
     """
 
     project: str = ""
@@ -107,6 +108,7 @@ class Observed:
     half_made_volumes: frozenset[str] = frozenset()
     volume_users: Mapping[str, str] = field(default_factory=dict)
     network_id: str | None = None
+    neighbours: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked for in them
@@ -126,6 +128,7 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
     ours: list[ObservedContainer] = []
     foreign_names: set[str] = set()
     users: dict[str, str] = {}
+    neighbours: dict[str, frozenset[str]] = {}
     held: set[str] = set()
     for raw in containers:
         labels = raw.get("Labels") or {}
@@ -135,6 +138,8 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
             continue
         foreign_names.update(name for name in _names(raw) if name in names)
         if _state(raw).may_write:
+            if (other := labels.get(LABEL_PROJECT)) and (client_id := labels.get(LABEL_CLIENT_ID)):
+                neighbours[other] = neighbours.get(other, frozenset()) | {client_id}
             for mount in raw.get("Mounts") or ():
                 if mount.get("Name") in volume_names and mount.get("RW") is not False:
                     users[mount["Name"]] = next(iter(_names(raw)), str(raw["Id"])[:12])
@@ -159,6 +164,7 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
         half_made_volumes=frozenset(half_made_volumes),
         volume_users=users,
         network_id=_network_id(network, networks, ours),
+        neighbours=neighbours,
     )
 
 

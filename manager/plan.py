@@ -150,6 +150,7 @@ def make_plan(
             lanes.append(lane)
         elif any(each.state is ContainerState.RESTARTING for each in found):
             notes.append(Note(spec.client_id, "restarting"))
+    notes += _neighbours(lanes, observed)
     running = {spec.client_id for spec in desired}
     for client_id in sorted(by_client.keys() - running):
         if only is None or client_id in only:
@@ -394,6 +395,16 @@ def _without_start(lane: Lane) -> Lane:
     """Only what clears wrong containers away: two bots may each hold what the other needs."""
     removed = {action.target for action in lane if action.kind is ActionKind.REMOVE}
     return tuple(action for action in lane if action.target in removed)
+
+
+def _neighbours(lanes: Iterable[Lane], observed: Observed) -> list[Note]:
+    """Bots that are new here and run in another project: its fleet may be this one, under an earlier `project:`."""
+    new = {lane[0].client_id for lane in lanes if leading_cause(lane).key == "new"}
+    return [
+        Note(None, "neighbours", {"clients": ", ".join(sorted(clients & new)), "project": project})
+        for project, clients in sorted(observed.neighbours.items())
+        if clients & new
+    ]
 
 
 def _leftover_volumes(observed: Observed, known: Iterable[str]) -> list[Note]:

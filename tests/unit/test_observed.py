@@ -47,3 +47,20 @@ def test_a_container_off_the_network_is_seen(networks: dict[str, Any] | None, de
         "p", [raw | {"NetworkSettings": {"Networks": networks}}], [], [], (), ()
     ).containers
     assert found.detached is detached
+
+
+@pytest.mark.parametrize(
+    ("project", "state", "neighbours"),
+    [
+        ("other", "running", {"other": frozenset({"a"})}),
+        ("other", "exited", {}),
+        ("p", "running", {}),
+        (None, "running", {}),
+    ],
+)
+def test_bots_of_another_project_that_run_are_seen_in_the_same_list(
+    project: str | None, state: str, neighbours: dict[str, frozenset[str]]
+) -> None:
+    labels = {LABEL_CLIENT_ID: "a"} | ({LABEL_PROJECT: project} if project else {})
+    raw = {"Id": "e" * 64, "Names": ["/x"], "State": state, "Labels": labels}
+    assert from_engine("p", [raw], [], [], (), ()).neighbours == neighbours

@@ -264,6 +264,22 @@ def test_only() -> None:
     assert render(plan, SAY)[0] == "stop c: not in bots.yaml any more"
 
 
+def test_a_new_bot_that_runs_in_another_project_too_is_told() -> None:
+    """As when `project:` is changed while the fleet runs."""
+    specs = specs_of(fleet_of("a", "b", "c"))
+    neighbours = {"old": frozenset({"a", "b", "x"}), "far": frozenset({"x"})}
+    plan = make_plan(specs, Observed(project="p", neighbours=neighbours))
+    (note,) = plan.notes
+    assert not note.blocking
+    assert note.say(SAY).startswith("a, b: ")
+    assert "project old" in note.say(SAY)
+    assert len(plan.lanes) == 3
+    (note,) = make_plan(specs, Observed(project="p", neighbours=neighbours), only=frozenset({"b", "c"})).notes
+    assert note.say(SAY).startswith("b: ")
+    known = replace(engine_with(*specs).observe(), neighbours=neighbours)
+    assert make_plan(specs, known) == Plan()
+
+
 class TestObstacles:
     def blocked(self, plan: Plan, client_id: str = "a") -> str:
         assert not any(action.client_id == client_id for lane in plan.lanes for action in lane)
