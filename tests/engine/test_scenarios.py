@@ -41,6 +41,8 @@ QUICK = (
     *("--health-seconds", "0.5", "--dead-seconds", "2"),
 )
 STRANGER = 4242
+# A cut of 8 s, which no page overlooks.
+GENTLE_SEED = "127"
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +221,25 @@ def test_a_running_bots_backup_goes_on_under_another_name(
     finally:
         cast.ears.pop("moved").close()
         assert cli("rm", "moved", "--volume", "--yes").code == Exit.OK
+
+
+def test_the_gentle_drill_on_a_bot_that_works(cast: Cast, bot_image: BotImage, tmp_path: Path) -> None:
+    cli = manager_of(cast, bot_image, tmp_path, ONE, TWO, IDLE)
+    refused = cli("drill", "--gentle", IDLE)
+    assert (refused.code, "WAITING_FOR_QR_SCAN" in refused.err) == (Exit.FAILED, True)
+    mark = cast.ears[ONE].mark
+    process = cli.start("drill", "--gentle", ONE, "--rounds", "1", "--seed", GENTLE_SEED, "--json")
+    told, said = process.communicate()
+    assert process.returncode == Exit.OK, (told, said, cast.ears[ONE].tale(mark))
+    (only,) = json.loads(told)["rounds"]
+    assert (only["subject"], only["passed"], only["unexplained"]) == (ONE, True, 0)
+    # It was really away, nothing else was done to it, and its name is back on the network.
+    names = cast.ears[ONE].names(mark)
+    assert EventName.WHATSAPP_DISCONNECT in names
+    assert EventName.SHUTDOWN not in names
+    script = f"import socket; socket.gethostbyname({ONE!r})"
+    found = cast.stage.engine.exec(cast.stage.simulator, ["python", "-c", script], 10)
+    assert found.exit_code == 0, found.stderr
 
 
 def test_logout(cast: Cast) -> None:
