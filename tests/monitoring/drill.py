@@ -225,13 +225,22 @@ async def _second(two: Seen, simulator: Simulator) -> None:
     await two.fires("OturumBanned")
 
 
+async def _all_firing(api: Api) -> set[tuple[str, str]]:
+    return {
+        (each["labels"]["alertname"], each["labels"].get("client_id", ""))
+        for each in (await api.get("/api/v1/alerts"))["data"]["alerts"]
+        if each["state"] == "firing"
+    }
+
+
 async def _calm(api: Api) -> bool:
-    return not any(each["state"] == "firing" for each in (await api.get("/api/v1/alerts"))["data"]["alerts"])
+    return not await _all_firing(api)
 
 
 async def _judge(api: Api, begins: tuple[float, float], seen: Iterable[Seen]) -> Findings:
     found = Findings(told=[text for each in seen for text in each.told])
     begin, calm = begins
+    found.still_firing = await _all_firing(api)
     end = time.time()
     span = f"{int(end - begin) + 1}s"
     times = {"start": str(begin), "end": str(end), "step": "1"}
@@ -256,6 +265,4 @@ async def _judge(api: Api, begins: tuple[float, float], seen: Iterable[Seen]) ->
         if each["values"][-1][0] <= calm:
             continue
         found.fired.add(alert)
-        if each["values"][-1][0] >= end - 2:
-            found.still_firing.add(alert)
     return found
