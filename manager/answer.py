@@ -132,6 +132,8 @@ def _tell(app: App, outcome: Outcome, seconds: float) -> None:
             click.echo(line)
         if outcome.image and not outcome.image.exists:
             click.echo(say("image.to_build", tag=outcome.image.tag))
+        elif outcome.image and outcome.image.rebuild:
+            click.echo(say("image.to_rebuild", tag=outcome.image.tag))
     if outcome.image and outcome.image.built:
         click.echo(say("image.built", tag=outcome.image.tag))
     for note in outcome.notes:

@@ -42,7 +42,8 @@ class ImageProgress:
 class BotImage:
     """`id` as the engine knows it. `version` is the content hash, or the id's start for a foreign image.
 
-    `exists` is False only in a dry run that found nothing to look at: `id` is then the tag to be built.
+    `exists` is False only in a dry run that found nothing to look at: `id` is then the tag to be built, and also where
+    it is there and would be built anew (`rebuild`).
     """
 
     tag: str
@@ -50,6 +51,7 @@ class BotImage:
     version: str
     built: bool = False
     exists: bool = True
+    rebuild: bool = False
 
 
 class BuildsImages(Protocol):
@@ -97,8 +99,13 @@ def _counts(path: Path) -> bool:
     return path.is_file() and path.suffix != ".pyc" and not _LEFT_OUT.intersection(path.parts)
 
 
-def find(engine: BuildsImages, reference: str | None = None, root: Path = ROOT) -> BotImage:
-    """What there is, nothing built. Raises EngineError IMAGE_MISSING for a `reference` that is not there."""
+def find(
+    engine: BuildsImages, reference: str | None = None, root: Path = ROOT, *, rebuild: bool = False
+) -> BotImage:
+    """What there is, nothing built. `rebuild`: as it stands before it is built anew.
+
+    Raises EngineError IMAGE_MISSING for a `reference` that is not there.
+    """
     if reference is not None:
         found = engine.image_id(reference)
         if found is None:
@@ -106,30 +113,35 @@ def find(engine: BuildsImages, reference: str | None = None, root: Path = ROOT) 
         return BotImage(reference, found, found.removeprefix("sha256:")[:_HASH_DIGITS])
     sources = Sources(root)
     found = engine.image_id(sources.tag)
-    return BotImage(sources.tag, found or sources.tag, sources.version, exists=found is not None)
+    known = sources.tag if rebuild or found is None else found
+    return BotImage(sources.tag, known, sources.version, exists=found is not None, rebuild=rebuild)
 
 
-def ensure(
+def ensure(  # noqa: PLR0913
     engine: BuildsImages,
     reference: str | None,
     environ: Mapping[str, str],
     on_progress: Callable[[ImageProgress], None] = lambda progress: None,
     root: Path = ROOT,
+    *,
+    rebuild: bool = False,
 ) -> BotImage:
     """The image to run: the fleet's own `reference`, or ours, built when its sources have no image yet.
 
+    `rebuild`: ours is built anew all the same, and nothing of an earlier build is used, so that it holds the newest
+    packages, the browser above all. Its tag is the same, its id is not: every bot is moved.
     Raises EngineError: IMAGE_MISSING, BASE_IMAGE, BUILD_FAILED, DISK_FULL.
     """
     image = find(engine, reference, root)
-    if image.exists:
+    if image.exists and not (rebuild and reference is None):
         return image
     with turn(f"build {image.tag} on {engine.host}"):
         image = find(engine, reference, root)
-        if image.exists:
+        if image.exists and not rebuild:
             return image
         sources = Sources(root)
         arguments = _base_image(root, environ, on_progress)
-        _build(engine, sources, arguments, on_progress)
+        _build(engine, sources, arguments, on_progress, cached=not rebuild)
         built = engine.image_id(sources.tag)
         if built is None:
             raise EngineError(EngineProblem.IMAGE_MISSING, image=sources.tag)
@@ -167,6 +179,8 @@ def _build(
     sources: Sources,
     arguments: dict[str, str],
     on_progress: Callable[[ImageProgress], None],
+    *,
+    cached: bool,
 ) -> None:
     messages = engine.build(
         sources.archive(),
@@ -174,6 +188,7 @@ def _build(
         target=TARGET,
         buildargs=arguments,
         labels={LABEL_VERSION: sources.version},
+        nocache=not cached,
     )
     step = steps = 0
     last: deque[str] = deque(maxlen=_DETAIL_LINES)

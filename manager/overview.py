@@ -379,7 +379,7 @@ _STATES = {
     State.WAITING_FOR_QR_SCAN: ("scan", "qr {client}"),
     State.CONFLICT: ("conflict", "restart {client}"),
     State.BANNED: ("banned", "restart {client}"),
-    State.OUTDATED: ("outdated", "up"),
+    State.OUTDATED: ("outdated", "up --rebuild"),
     State.PROXY_BLOCKED: ("proxy", "up {client}"),
     State.FAILED: ("look_in_log", "logs {client}"),
 }

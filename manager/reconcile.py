@@ -110,19 +110,21 @@ def up(  # noqa: PLR0913  the command's own options
     environ: Mapping[str, str] = os.environ,
     admit: Callable[[Look], Plan] = lambda look: look.plan,
     stopping: threading.Event | None = None,
+    rebuild: bool = False,
 ) -> Outcome:
     """Makes what bots.yaml says true, for `only` these bots or for all.
 
     `confirm` is asked once, before the first step of a plan that has any. `admit` chooses from each plan what is
-    done of it now. Once `stopping` is set no further step begins. Raises EngineError when there is no image or
-    nothing could be observed, NoTurn when it was stopped before its turn; what fails later stands in the outcome.
+    done of it now. Once `stopping` is set no further step begins. `rebuild`: as of `image.ensure`. Raises
+    EngineError when there is no image or nothing could be observed, NoTurn when it was stopped before its turn; what
+    fails later stands in the outcome.
     """
     if dry_run:
-        found = image.find(engine, fleet.image)
+        found = image.find(engine, fleet.image, rebuild=rebuild)
         planner = _planner(fleet, engine, only, found)
         return _dry(lambda: admit(planner()), found)
     with project_turn(fleet, engine, on_progress, stopping):
-        found = image.ensure(engine, fleet.image, environ, on_progress)
+        found = image.ensure(engine, fleet.image, environ, on_progress, rebuild=rebuild)
         planner = _planner(fleet, engine, only, found)
         outcome = _carry_out(
             lambda: admit(planner()), fleet, engine, on_progress, confirm=confirm, stopping=stopping

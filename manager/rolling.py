@@ -70,6 +70,7 @@ def up(  # noqa: PLR0913, PLR0917  the command's own options
     *,
     confirm: Callable[[Plan], bool],
     environ: Mapping[str, str],
+    rebuild: bool = False,
 ) -> Outcome:
     """As `reconcile.up`, with what is changed changed by `rollout`; returns when that is over, or stopped (`halt`).
 
@@ -77,7 +78,7 @@ def up(  # noqa: PLR0913, PLR0917  the command's own options
     """
     roller = Roller(rollout, Survey(engine, fleet, language), on_progress)
 
-    def a_pass(confirm: Callable[[Plan], bool]) -> Outcome:
+    def a_pass(confirm: Callable[[Plan], bool], *, rebuild: bool = False) -> Outcome:
         return reconcile.up(
             fleet,
             engine,
@@ -86,9 +87,10 @@ def up(  # noqa: PLR0913, PLR0917  the command's own options
             confirm=confirm,
             environ=environ,
             admit=roller.admit,
+            rebuild=rebuild,
         )
 
-    outcome = a_pass(lambda _: confirm(roller.whole))
+    outcome = a_pass(lambda _: confirm(roller.whole), rebuild=rebuild)
     if not outcome.confirmed:
         return replace(outcome, plan=roller.whole)
     first = roller.whole

@@ -24,6 +24,7 @@ from manager.watch.holder import holder_of
 @clients
 @flag("--canary", help="canary")
 @option("--batch", metavar="N", callback=number(1), help="batch")
+@flag("--rebuild", help="rebuild")
 @flag("--dry-run", help="dry_run")
 @flag("--yes", "-y", help="yes")
 @json_flag
@@ -32,12 +33,15 @@ def up(  # noqa: PLR0913, PLR0917  its options
     clients: tuple[str, ...],
     canary: bool,
     batch: int | None,
+    rebuild: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> Exit:
     fleet = app.fleet()
     only = app.chosen(clients, fleet.client_ids)
+    if rebuild and fleet.image is not None:
+        raise click.UsageError(app.say("usage.not_ours_to_build", image=fleet.image))
     engine = app.engine()
     rollout = Rollout(canary=canary, batch=batch) if canary or batch else None
 
@@ -46,11 +50,28 @@ def up(  # noqa: PLR0913, PLR0917  its options
             return yes or reporter.asking(lambda: confirmed(app, plan))
 
         if rollout is None or dry_run:
-            return reconcile.up(fleet, engine, only, dry_run, reporter, confirm=confirm, environ=app.environ)
+            return reconcile.up(
+                fleet,
+                engine,
+                only,
+                dry_run,
+                reporter,
+                confirm=confirm,
+                environ=app.environ,
+                rebuild=rebuild,
+            )
         from manager import rolling  # noqa: PLC0415
 
         return rolling.up(
-            fleet, engine, rollout, only, reporter, app.say.language, confirm=confirm, environ=app.environ
+            fleet,
+            engine,
+            rollout,
+            only,
+            reporter,
+            app.say.language,
+            confirm=confirm,
+            environ=app.environ,
+            rebuild=rebuild,
         )
 
     outcome, code = carry_out(app, fleet, act)
