@@ -59,7 +59,7 @@ class EventLog:
     def emit(
         self, name: EventName, level: Level, key: str, fields: Mapping[str, object] | None = None
     ) -> None:
-        """`key`: of the catalogue's section [event]; `fields` fill the text's places (as `client` does) and follow in it."""
+        """`key`: of the catalogue's section [event]; `fields` fill the text's places, as `client` does, and follow."""
         fields = fields or {}
         line = {
             "time": rfc3339(datetime.now(UTC)),
