@@ -68,7 +68,7 @@ def test_turkish(cli: Cli) -> None:
     cli.bots("shop", "sales")
     ran = cli("doctor", DOCKER_HOST="unix:///nowhere/docker.sock", OTURUM_LANG="tr")
     assert ran.code == 7
-    assert ran.lines[-1] == "2 bulgu: 1 hata, 0 uyarı."
+    assert ran.lines[-1] == "2 denetim: 1 tanesi sorunsuz, 0 uyarı, 1 hata."
 
 
 # Whoever starts it may read sources and libraries; `nobody` may not, so that all must be read before.
