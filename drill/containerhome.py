@@ -61,7 +61,8 @@ class ContainerHome:
         with _as_impossible():
             await asyncio.to_thread(stage.__enter__)
         try:
-            site = There(stage.simulator, self.environ)
+            own = self.own
+            site = There(stage.simulator, self.environ, lambda: own.starts if own else 0)
             fleet = _fleet(stage, self.images.bot, name)
             subject = ContainerSubject(folder, stage, site, fleet, self.images, own=self.own)
             try:

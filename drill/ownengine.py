@@ -32,6 +32,7 @@ class OwnEngine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.host = f"unix://{folder}/docker.sock"
+        self.starts = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @staticmethod
@@ -46,6 +47,7 @@ class OwnEngine:
     def start(self, *, live: bool = False) -> None:
         """Returns when it answers. `live`: it finds its containers running, and lets them. Raises EngineFailed."""
         network = self._network()
+        self.starts += 1
         self._configure(live=live)
         (self._folder / "docker.pid").unlink(missing_ok=True)
         with (self._folder / "dockerd.log").open("ab") as log:

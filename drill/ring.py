@@ -63,7 +63,7 @@ class Ring:
             await asyncio.sleep(round_.moment)
             try:
                 note, befell = await befall(self.subject, self.phone, round_), True
-            except Impossible as reason:
+            except (Impossible, Refused) as reason:
                 note = str(reason)
             seconds = await self._ready()
         verdict = judge(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from simulator.problem import Refused
@@ -45,9 +45,14 @@ class There:
     """One `docker exec` takes all orders, one after another: a process for each would come too late for a kill that
     follows a scan by milliseconds. It is started anew when it, its container or its engine has ended."""
 
-    def __init__(self, container: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, container: str, environ: Mapping[str, str], starts: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`starts`: how often the engine was started; a line through one that was killed is dead and does not tell."""
         self._container = container
         self._environ = environ
+        self._starts = starts
+        self._opened_at = 0
         self._turn = asyncio.Lock()
         self._line: asyncio.subprocess.Process | None = None
 
@@ -87,7 +92,10 @@ class There:
             await self._close(self._line)
 
     async def _opened(self) -> asyncio.subprocess.Process:
+        if self._line and self._opened_at != self._starts():
+            await self._close(self._line)
         if self._line is None or self._line.returncode is not None:
+            self._opened_at = self._starts()
             self._line = await asyncio.create_subprocess_exec(
                 *("docker", "exec", "--interactive", self._container, "python", "-m", "simulator", "orders"),
                 stdin=asyncio.subprocess.PIPE,
