@@ -199,6 +199,7 @@ class ContainerSubject:
         if self._own is None:
             raise Impossible("the engine is not the drill's own")
         self.log.note("engine", restart=how.name.lower())
+        await self._site.close()  # whoever waits on a dead engine's line waits long
         await _call(self._own.restart, how)
 
     async def close(self) -> None:
