@@ -8,7 +8,7 @@ from typing import Literal
 
 from bot.contract import BrowserSettings, ReconnectSettings
 
-# A bot and its browser alone weigh 356 MiB (PSS, docs/bench); below this the kernel may end the browser at its start.
+# A bot and its browser alone weigh 356 MiB (PSS, docs/bench); below this the kernel may kill the browser.
 BROWSER_MEMORY = 384 * 1024**2
 
 
