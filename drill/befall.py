@@ -205,6 +205,7 @@ async def _recreate(subject: Subject, _phone: Phone, _round: Round) -> None:
 async def _engine_restart(subject: Subject, _phone: Phone, round_: Round) -> str:
     how = list(Restart)[round_.way]
     await subject.restart_engine(how)
+    await subject.start()  # as `watch` does: an engine that crashed may leave its bots down
     return how.name.lower()
 
 

@@ -106,9 +106,10 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
             "ShmSize": SHM_BYTES,
             "Init": True,
             "IpcMode": "private",
-            # Not `unless-stopped`: an engine that comes back from a crash stops what it finds running, and would take
-            # that for somebody's wish.
-            "RestartPolicy": {"Name": "always"},
+            # Not `always`, which would start a bot that is disabled or stopped by hand with the engine. The price:
+            # Docker 20.10 that comes back from a crash stops what it finds running, takes that for somebody's wish,
+            # and leaves it down until the next `up` or the look of a `watch`.
+            "RestartPolicy": {"Name": "unless-stopped"},
             "LogConfig": {
                 "Type": "json-file",
                 "Config": {"max-size": LOG_MAX_SIZE, "max-file": LOG_MAX_FILES},

@@ -90,7 +90,7 @@ def test_limits_are_what_was_asked_for(sdk: docker.APIClient, running: str) -> N
     assert host["Memory"] == host["MemorySwap"] == 64 * 1024 * 1024
     assert host["PidsLimit"] == 256
     assert host["Init"] is True
-    assert host["RestartPolicy"]["Name"] == "always"
+    assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
     assert not host["PortBindings"]
     assert not host["Privileged"]
