@@ -1,0 +1,71 @@
+"""backup and restore of several bots on a real engine: all that was asked for, or told what is missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import docker
+import pytest
+
+from bot.contract import SESSION_MOUNT
+from manager.engine import Engine
+from manager.exits import Exit
+from tests.cli.conftest import Cli
+from tests.profile_folders import make_profile
+
+pytestmark = pytest.mark.engine
+BOTS = ("sales", "support")
+
+
+def volumes_of(sdk: docker.APIClient, project: str) -> set[str]:
+    found = sdk.volumes(filters={"name": f"{project}-session-"})["Volumes"] or []
+    return {each["Name"].removeprefix(f"{project}-session-") for each in found}
+
+
+@pytest.fixture
+def saved(cli: Cli, project: str, tmp_path: Path) -> Path:
+    """A backup of both bots, whose volumes are gone since."""
+    bots = "".join(f"  - {{clientId: {each}}}\n" for each in (*BOTS, "fresh"))
+    cli.file.write_text(f"project: {project}\nbots:\n{bots}")
+    for each in BOTS:
+        make_profile(tmp_path / "auth" / f"session-{each}", version=None)
+    imported = cli("import", "auth", "--yes")
+    assert imported.code == Exit.OK, imported
+    made = cli("backup", *BOTS, "-o", "two.plain", "--plain")
+    assert made.code == Exit.OK, made
+    for each in BOTS:
+        assert cli("rm", each, "--volume", "--yes").code == Exit.OK
+    return tmp_path / "two.plain"
+
+
+def test_every_bot_of_a_backup_is_restored(
+    cli: Cli, sdk: docker.APIClient, engine: Engine, project: str, saved: Path
+) -> None:
+    restored = cli("restore", saved.name, "--yes")
+    assert restored.code == Exit.OK, restored
+    for each in BOTS:
+        assert f"{each}: restored." in restored.out
+        looked = _in_volume(
+            engine, f"{project}-session-{each}", "python", "-m", "bot", "volume", "look", "--json"
+        )
+        assert json.loads(looked)["present"] is True
+        assert "incoming-" not in _in_volume(engine, f"{project}-session-{each}", "ls", "-a", SESSION_MOUNT)
+    assert volumes_of(sdk, project) == set(BOTS)
+
+
+def _in_volume(engine: Engine, volume: str, *command: str, user: str = "10001") -> str:
+    words = (
+        "docker",
+        "--host",
+        engine.host,
+        "run",
+        "--rm",
+        "--user",
+        user,
+        "--volume",
+        f"{volume}:{SESSION_MOUNT}",
+    )
+    newest = engine.images_with("io.oturum.image=bot")[0]  # the sources may have changed since it was built
+    return subprocess.run([*words, newest, *command], check=True, capture_output=True, text=True).stdout
