@@ -35,8 +35,7 @@ def test_it_outlives_its_engine(
         watched.save({"one": "128m", "two": "128m"})
         watcher.until("CONFIG_LOADED")
         own.start()
-        watcher.until("ENGINE_BACK")
-        watcher.until("CONVERGED", running=2)
+        watcher.until_each("ENGINE_BACK", "CONVERGED")
         assert running(sdk, "own").keys() == {"one", "two"}
         assert "oturum_manager_engine_up 1.0" in fetch(address, "/metrics")
         holder = sdk.inspect_container("own-watch")

@@ -43,6 +43,17 @@ class Watcher:
                 return line
         pytest.fail(f"it ended before {event} {fields}: {self.lines}")
 
+    def until_each(self, *events: str) -> None:
+        """Lines of all these events, in whatever order."""
+        assert self.process.stdout is not None
+        missing = set(events)
+        for text in self.process.stdout:
+            self.lines.append(json.loads(text))
+            missing.discard(self.lines[-1]["event"])
+            if not missing:
+                return
+        pytest.fail(f"it ended before {missing}: {self.lines}")
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         assert self.process.stdout is not None
