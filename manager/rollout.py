@@ -77,8 +77,10 @@ class Reading:
 
     @property
     def is_broken(self) -> bool:
-        """As a change can break it; a banned account is nobody's change."""
-        return self.place in _ENDED or self.state in _BROKEN
+        """As a change can break it; a banned account is nobody's change. One that ends again and again is seen running,
+        and mute, in between.
+        """
+        return self.place in _ENDED or self.state is None or self.state in _BROKEN
 
     @property
     def word(self) -> str:
@@ -278,6 +280,8 @@ class Rollout:
             # What it says while its change is not through is said by the bot as it was.
             found = NOTHING_KNOWN if client in changes else readings.get(client, NOTHING_KNOWN)
             fate = judge(trial.before, found, seconds, self.patience)
+            if fate is Fate.WAITS and trial.fate.failed:
+                continue  # between two of its ends it runs, and is no better for that
             self.trials[client] = replace(trial, fate=fate, now=found)
             if fate is Fate.REACHED:
                 del self.trials[client]

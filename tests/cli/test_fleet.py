@@ -71,6 +71,25 @@ def test_a_second_up_says_nothing_to_do_and_touches_nothing(
     assert containers(sdk, project) == before
 
 
+def test_a_dry_run_says_how_a_roll_out_would_go(
+    cli: Cli, fleet: Fleet, sdk: docker.APIClient, project: str
+) -> None:
+    fleet("sales", "support")
+    assert "changed first" not in cli("up", "--canary", "--dry-run").out  # new bots wait for nobody
+    cli("up")
+    before = containers(sdk, project)
+    fleet("sales, memory: 256m", "support")
+    ran = cli("up", "--canary", "--batch", "2", "--dry-run")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.lines == [
+        "recreate sales: memory 128m -> 256m",
+        "Dry run: nothing was changed.",
+        "One bot is changed first, the others once it is as well as before.",
+        "At most 2 bot(s) are changed at a time; the next ones once those are as well as before.",
+    ]
+    assert containers(sdk, project) == before
+
+
 def test_a_dry_run_shows_the_plan_that_up_then_carries_out(
     cli: Cli, fleet: Fleet, sdk: docker.APIClient, project: str
 ) -> None:

@@ -142,6 +142,17 @@ def test_it_is_late_only_when_its_time_is_over() -> None:
     assert news.halt.trial.fate is Fate.LATE
 
 
+def test_a_bot_that_ends_again_and_again_is_not_well_in_between() -> None:
+    world, rollout = ready_world("a", "b"), Rollout()
+    world.image = NEW_IMAGE
+    world.step(rollout, 0)
+    for now, seen in enumerate((Reading(ContainerState.RESTARTING), SILENT, reading(State.STARTING)), 1):
+        world.becomes = lambda found, seen=seen: seen
+        told = [news.key for news in world.step(rollout, now)[1]]
+        assert told == (["halt"] if now == 1 else [])
+        assert rollout.halt is not None
+
+
 def test_it_goes_on_when_the_first_is_well_after_all() -> None:
     world, rollout = ready_world("a", "b", "c"), Rollout()
     world.image = NEW_IMAGE
@@ -213,6 +224,21 @@ def test_a_manager_started_anew_does_not_sacrifice_another_bot() -> None:
     assert world.changed() == {"a", "b"}
     world.step(second, 4)
     assert world.changed() == {"a", "b", "c"}
+
+
+def test_a_manager_started_anew_waits_for_a_bot_that_is_mute_with_the_change() -> None:
+    """Between two of its ends it is seen running."""
+    world = ready_world("a", "b")
+    world.image = NEW_IMAGE
+    world.becomes = lambda found: SILENT
+    world.step(Rollout(), 0)
+    second = Rollout()
+    assert world.step(second, 1) == (Plan(), [])
+    assert (set(second.trials), second.halt) == ({"a"}, None)
+    world.becomes = lambda found: Reading(ContainerState.RESTARTING)
+    world.step(second, 2)
+    assert second.halt is not None
+    assert world.changed() == {"a"}
 
 
 def test_a_bot_that_fails_for_reasons_of_its_own_stops_nobody() -> None:
