@@ -78,11 +78,15 @@ class Seen:
 
     async def paired(self) -> None:
         mark = self.bot.mark
-        code, text, said = await self.bot.ctl("qr", "--text")
-        assert code == 0, said
-        wid = await self._simulator.service.pair(text.strip(), self.number or None)
+        text = await until(self._shown, f"{self.bot.client_id} shows a code")
+        wid = await self._simulator.service.pair(text, self.number or None)
         self.number = wid.partition(":")[0]
         await self.bot.event("WHATSAPP_READY", mark)
+
+    async def _shown(self) -> str | None:
+        """On a machine that is short of CPU a page may be found hung, and loaded anew, while it shows one."""
+        code, text, _ = await self.bot.ctl("qr", "--text")
+        return text.strip() if code == 0 else None
 
     async def firing(self, alert: str) -> bool:
         told = await _firing(self._api, alert, self.bot.client_id)

@@ -23,7 +23,7 @@ from typing import Any
 
 from bot.contract import EventName
 from demo.ear import Ear
-from demo.stage import Stage
+from demo.stage import Stage, StageError
 from demo.stage import docker as docker_command
 from manager.engine import Engine
 from setup import base_image, compose_tool, monitor, simulator_image
@@ -183,7 +183,7 @@ class Drill:
             f"project: {self._stage.project}\n"
             "defaults:\n"
             "  memory: 512m\n"
-            "  reconnect: {networkWait: 5, logoutWait: 1, probeTimeout: 2}\n"
+            "  reconnect: {networkWait: 5, logoutWait: 1, probeTimeout: 4}\n"
             "  browser:\n"
             f'    args: ["--ignore-certificate-errors-spki-list={self._stage.pin}"]\n'
             f"bots:\n{bots}"
@@ -196,10 +196,17 @@ class Drill:
     def scan(self, client: str) -> None:
         ear = self._ears[client]
         mark = ear.mark
-        text = self._stage.code(client).text
+        text = until(lambda: self._shown(client), f"{client} shows a code")
         self._phones[client] = self._stage.scan(text, self._phones.get(client))
         self.hear(client, EventName.WHATSAPP_READY, mark)
         self._stack.say(f"          {client} is READY")
+
+    def _shown(self, client: str) -> str | None:
+        """On a machine that is short of CPU a page may be found hung, and loaded anew, while it shows one."""
+        try:
+            return self._stage.code(client).text
+        except StageError:
+            return None
 
     def play(self) -> set[Alert]:
         stack = self._stack
