@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from operator import methodcaller
 from pathlib import Path
 
@@ -140,10 +141,8 @@ class OwnEngine:
         if self._process.poll() is not None:
             self.start()
         engine = Engine(self.host)
-        for container in engine.ask(methodcaller("containers", all=True)):
-            engine.ask(methodcaller("remove_container", container["Id"], force=True))
-        for network in engine.ask(methodcaller("networks", filters={"driver": "bridge"})):
-            engine.ask(methodcaller("remove_network", network["Id"]))
+        with suppress(EngineError):  # one that is stuck in its start is ended, and what it left with it
+            self._clear(engine)
         self._process.terminate()
         self._process.wait(_STOP_SECONDS)
         for pid in self._leftovers():
@@ -151,6 +150,13 @@ class OwnEngine:
         for mount in self._mounts():
             subprocess.run(["umount", mount], check=True)
         shutil.rmtree(self._folder / "data")
+
+    @staticmethod
+    def _clear(engine: Engine) -> None:
+        for container in engine.ask(methodcaller("containers", all=True)):
+            engine.ask(methodcaller("remove_container", container["Id"], force=True))
+        for network in engine.ask(methodcaller("networks", filters={"driver": "bridge"})):
+            engine.ask(methodcaller("remove_network", network["Id"]))
 
     # --- its surroundings -----------------------------------------------------------------------------------
 

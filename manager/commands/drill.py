@@ -100,6 +100,7 @@ def drill(app: App, clients: tuple[str, ...], as_json: bool, **given: Any) -> Ex
 
 def _campaign(report: Report, given: dict[str, Any], as_json: bool) -> Exit:
     from drill import run  # noqa: PLC0415
+    from drill.faults import Fault  # noqa: PLC0415
     from drill.subject import Impossible  # noqa: PLC0415
 
     wanted = run.Wanted(
@@ -113,6 +114,8 @@ def _campaign(report: Report, given: dict[str, Any], as_json: bool) -> Exit:
         full=given["full"],
     )
     faults, missing, abilities = run.faults_here(wanted)
+    if Fault.ENGINE_RESTART in faults:
+        wanted = replace(wanted, parallel=1)  # an engine that ends takes every bot with it
     report = replace(report, missing=missing)
     values = {"rounds": wanted.rounds, "seed": wanted.seed, "subject": wanted.subject, "limit": wanted.limit}
     _tell([report.say("campaign.begins", parallel=wanted.parallel, **values)], as_json)
