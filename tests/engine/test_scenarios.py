@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -334,3 +335,73 @@ def test_a_bot_that_waits_for_a_scan_is_healthy(cast: Cast, sdk: docker.APIClien
         next(news)
     assert sdk.inspect_container(container)["State"]["Health"]["Status"] == "healthy"
     assert cast.status(IDLE)["state"] == "WAITING_FOR_QR_SCAN"
+
+
+def test_a_change_that_breaks_a_bot_is_rolled_out_to_one_bot_only(
+    cast: Cast, bot_image: BotImage, tmp_path: Path
+) -> None:
+    cli = manager_of(cast, bot_image, tmp_path, ONE, TWO, IDLE)
+    clients = (*PAIRED, IDLE)
+    before = {client: cast.stage.container_id(client) for client in clients}
+    marks = {client: cast.ears[client].mark for client in clients}
+    good = cli.file.read_text()
+    cli.file.write_text(good.replace("  browser:\n", "  browser:\n    executable: /no/such/browser\n"))
+    halted = cli("up", "--canary", "--yes", "--json")
+    assert halted.code == Exit.ROLLOUT, halted
+    halt = halted.json["halt"]
+    assert (halt["client_id"], halt["before"]) == (ONE, "READY")
+    assert halt["fate"] in ("ended", "stuck")  # it says FAILED and ends, and the engine starts it again
+    assert f"python -m manager logs {ONE}" in halt["fix"]
+    assert set(halt["unchanged"]) == {TWO, IDLE}
+    # The same command again does not try it on the next one.
+    again = cli("up", "--canary", "--yes")
+    assert (again.code, f"stopped: {ONE}" in again.err) == (Exit.ROLLOUT, True), again
+    assert {client for client in clients if cast.stage.container_id(client) != before[client]} == {ONE}
+    assert not {EventName.SHUTDOWN, EventName.STARTUP} & {*cast.ears[TWO].names(marks[TWO])}
+
+    cli.file.write_text(good.replace("memory: 512m", "memory: 520m"))
+    mended = cli("up", "--canary", "--yes")
+    assert mended.code == Exit.OK, mended
+    assert "The roll-out is complete: 3 bot(s)" in mended.out
+    for client in PAIRED:
+        cast.event(client, EventName.WHATSAPP_READY, marks[client])
+        assert cast.qrs(client, marks[client]) == 0
+    assert cast.status(IDLE)["state"] == "WAITING_FOR_QR_SCAN"
+    assert all(cast.stage.container_id(client) != before[client] for client in clients)
+
+
+_LEFT_BY_A_NEWER_BROWSER = """
+import json, pathlib, shutil
+folder = pathlib.Path("/session")
+marker = json.loads((folder / "marker.json").read_text())
+(folder / "marker.json").write_text(json.dumps(marker | {"browser_version": "999.0"}))
+newest = max(folder.joinpath("generations").glob("[0-9]*"), key=lambda each: int(each.name))
+copy = shutil.copytree(newest, newest.with_name(str(int(newest.name) + 1)))
+manifest = json.loads((copy / "manifest.json").read_text())
+(copy / "manifest.json").write_text(json.dumps(manifest | {"browserVersion": "999.0"}))
+"""
+
+
+def test_a_browser_that_is_too_old_is_refused_and_the_command_it_names_goes_back(
+    cast: Cast, bot_image: BotImage, tmp_path: Path
+) -> None:
+    cli, container = manager_of(cast, bot_image, tmp_path, ONE, TWO, IDLE), cast.stage.container(ONE)
+    cast.stage.ctl(ONE, "generation")
+    docker_command("stop", container)
+    mount = f"{volume_name(cast.stage.project, ONE)}:{SESSION_MOUNT}"
+    docker_command(
+        *("run", "--rm", "--volume", mount, bot_image.tag, "python", "-c", _LEFT_BY_A_NEWER_BROWSER)
+    )
+    mark = cast.ears[ONE].mark
+    docker_command("start", container)
+    refused = cast.event(ONE, EventName.BOT_INIT, mark, where=lambda one: one["level"] == "error")
+    assert "is older than 999.0" in refused["problem"]
+    command = re.search(r"python -m manager (.+ --force)$", refused["fix"])
+    assert command is not None, refused
+    unforced = cli("rollback", ONE, "--yes")
+    assert (unforced.code, command[0] in unforced.err) == (Exit.FAILED, True), unforced
+    mark = cast.ears[ONE].mark
+    back = cli(*command[1].split(), "--yes")
+    assert back.code == Exit.OK, back
+    goes_on(cast, ONE, mark)
+    assert not cast.status(ONE)["browser_version"].startswith("999")
