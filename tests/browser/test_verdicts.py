@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -84,7 +85,9 @@ async def test_storage_that_failed_is_named_with_its_error(
             mark,
             where=lambda line: "post_logout=storage_failed" in line.get("evidence", ()),
         )
-        assert named["evidence"][0] == "refused=session: EIO"
+        refused_first = named["evidence"][0]
+        # Which file is met first is chance, and whether the kernel has made the disk read-only by then too.
+        assert re.fullmatch(r"refused=\S.*: (EIO|EROFS)", refused_first), refused_first
         refused = await bot.event("BOT_INIT", mark, where=lambda line: line["level"] == "error")
         assert refused["fix"].startswith("dmesg")  # EIO, or the kernel has made it read-only since
         assert not {"WHATSAPP_QR", "SESSION_LOST"} & set(bot.names(mark))

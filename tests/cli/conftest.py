@@ -111,7 +111,7 @@ class Cli:
         """Writes bots.yaml. A client may bring keys of its own: `"one, memory: 256m"`. `extra`: further lines at
         the top of the file."""
         entries = "".join(f"  - {{clientId: {each}}}\n" for each in clients)
-        text = f"project: {of}\nimage: {image}\n{extra}defaults: {{memory: 128m}}\n"
+        text = f"project: {of}\nimage: {image}\n{extra}defaults: {{memory: 384m}}\n"
         self.file.write_text(text + (f"bots:\n{entries}" if entries else "bots: []\n"))
 
     def __call__(self, *args: str, stdin: str | None = None, **environ: str) -> Ran:

@@ -78,11 +78,11 @@ def test_a_dry_run_says_how_a_roll_out_would_go(
     assert "changed first" not in cli("up", "--canary", "--dry-run").out  # new bots wait for nobody
     cli("up")
     before = containers(sdk, project)
-    fleet("sales, memory: 256m", "support")
+    fleet("sales, memory: 512m", "support")
     ran = cli("up", "--canary", "--batch", "2", "--dry-run")
     assert (ran.code, ran.err) == (0, "")
     assert ran.lines == [
-        "recreate sales: memory 128m -> 256m",
+        "recreate sales: memory 384m -> 512m",
         "Dry run: nothing was changed.",
         "One bot is changed first, the others once it is as well as before.",
         "At most 2 bot(s) are changed at a time; the next ones once those are as well as before.",
@@ -96,11 +96,11 @@ def test_a_dry_run_shows_the_plan_that_up_then_carries_out(
     fleet("sales", "support", "night")
     cli("up")
     before = containers(sdk, project)
-    fleet("'sales', memory: 256m", "support, enabled: false", "new")
+    fleet("'sales', memory: 512m", "support, enabled: false", "new")
     shown = cli("up", "--dry-run")
     assert shown.code == 0
     assert shown.lines[:4] == [
-        "recreate sales: memory 128m -> 256m",
+        "recreate sales: memory 384m -> 512m",
         "create new: new",
         "stop night: not in bots.yaml any more",
         "stop support: disabled in bots.yaml",

@@ -51,7 +51,7 @@ def test_up_asks_before_it_interrupts_a_running_bot(
     fleet("sales", "support")
     assert cli.terminal("up").end().code == 0, "nothing runs yet: nothing to ask about"
     before = containers(sdk, project)
-    fleet("sales, memory: 256m", "night")
+    fleet("sales, memory: 512m", "night")
 
     for answer in ("", "what?"):
         terminal = cli.terminal("up")
@@ -60,7 +60,7 @@ def test_up_asks_before_it_interrupts_a_running_bot(
         ran = terminal.end()
         assert ran.code == 1
         assert ran.lines[-1] == "Nothing was changed."
-        assert "recreate sales: memory 128m -> 256m" in ran.lines
+        assert "recreate sales: memory 384m -> 512m" in ran.lines
         assert containers(sdk, project) == before
 
     terminal = cli.terminal("up")
@@ -73,7 +73,7 @@ def test_up_asks_before_it_interrupts_a_running_bot(
 def test_up_with_yes_asks_nothing(cli: Cli, fleet: Fleet, sdk: docker.APIClient, project: str) -> None:
     fleet("sales")
     cli("up")
-    fleet("sales, memory: 256m")
+    fleet("sales, memory: 512m")
     ran = cli.terminal("up", "--yes").end()
     assert ran.code == 0
     assert "[y/N]" not in ran.out
@@ -83,7 +83,7 @@ def test_up_with_yes_asks_nothing(cli: Cli, fleet: Fleet, sdk: docker.APIClient,
 def test_the_question_in_turkish(cli: Cli, fleet: Fleet, sdk: docker.APIClient, project: str) -> None:
     fleet("satis")
     cli("up")
-    fleet("satis, memory: 256m")
+    fleet("satis, memory: 512m")
     terminal = cli.terminal("up", OTURUM_LANG="tr")
     terminal.expect("[e/H]")
     terminal.type("evet")
@@ -100,7 +100,7 @@ def test_a_question_that_is_left(
     fleet("sales")
     cli("up")
     before = containers(sdk, project)
-    fleet("sales, memory: 256m")
+    fleet("sales, memory: 512m")
     terminal = cli.terminal("up")
     terminal.expect("[y/N]")
     if how == "Ctrl-C":
@@ -121,9 +121,9 @@ def test_ctrl_c_during_up_finishes_the_running_steps_and_begins_no_other(
     fleet("sales", "support", image=image)
     cli("up")
     before = containers(sdk, project)
-    fleet("sales, memory: 256m", "support, memory: 256m", image=image)
+    fleet("sales, memory: 512m", "support, memory: 512m", image=image)
     terminal = cli.terminal("up", "--yes")
-    terminal.expect(f"stop {project}-bot-support (memory 128m -> 256m)")
+    terminal.expect(f"stop {project}-bot-support (memory 384m -> 512m)")
     terminal.interrupt()
     terminal.expect("Interrupted: the steps under way are finished, no other is begun.")
     for client in ("sales", "support"):
@@ -131,7 +131,7 @@ def test_ctrl_c_during_up_finishes_the_running_steps_and_begins_no_other(
     ran = terminal.end()
     assert ran.code == 130
     for client in ("sales", "support"):
-        assert f"✓ {client}: stop {project}-bot-{client} (memory 128m -> 256m): " in ran.out
+        assert f"✓ {client}: stop {project}-bot-{client} (memory 384m -> 512m): " in ran.out
     assert "left out" not in ran.out
     assert "Traceback" not in ran.out
     assert containers(sdk, project) == before

@@ -43,7 +43,8 @@ def bot_image(engine: Engine) -> str:
 
 @pytest.fixture
 def fleet(project: str, bot_image: str) -> Fleet:
-    return replace(make_fleet(project, "a", "b"), image=None)
+    made = make_fleet(project, "a", "b")
+    return replace(made, image=None, bots=tuple(replace(bot, memory=512 * 1024**2) for bot in made.bots))
 
 
 def found(fleet: Fleet | None) -> list[Finding]:
