@@ -35,6 +35,12 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]")
 _KEPT = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "TMPDIR")
 
 
+def surroundings() -> dict[str, str]:
+    """The same wherever the tests run: a test worker's own COLUMNS would outdo a terminal's size."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return {**kept, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "OTURUM_LANG": "en"}
+
+
 @dataclass(frozen=True)
 class Ran:
     """A command that has ended. In a terminal everything is in `out`, escape sequences left out."""
@@ -156,8 +162,7 @@ class Cli:
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[Cli]:
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    made = Cli(tmp_path, {**kept, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "OTURUM_LANG": "en"})
+    made = Cli(tmp_path, surroundings())
     yield made
     for terminal in made.terminals:
         terminal.close()

@@ -22,7 +22,7 @@ from manager.confinement import one_shot_body
 from manager.engine import Engine
 from manager.image import ensure
 from manager.spec import container_name, volume_name
-from tests.cli.conftest import ROOT, Cli
+from tests.cli.conftest import Cli, surroundings
 from tests.engine.conftest import sweep
 from tests.stories import BEGIN, HOUR, Log
 
@@ -71,8 +71,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     engine = Engine.connect(os.environ)
     sdk = docker.APIClient(base_url=engine.host, version="auto")
     image = ensure(engine, None, os.environ).tag
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "OTURUM_LANG": "en"}
-    cli = Cli(tmp_path_factory.mktemp("diagnostics"), environ)
+    cli = Cli(tmp_path_factory.mktemp("diagnostics"), surroundings())
     cli.bots(PROJECT, *CLIENTS, image=image)
     with ExitStack() as stack:
         stack.callback(sweep, sdk, PROJECT)

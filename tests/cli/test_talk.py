@@ -20,7 +20,7 @@ from demo.stage import Stage, StageError, docker
 from manager.engine import Engine
 from manager.image import ensure
 from setup import simulator_image
-from tests.cli.conftest import ROOT, SECONDS, Cli, Terminal
+from tests.cli.conftest import SECONDS, Cli, Terminal, surroundings
 from tests.cli.talking import Following, World, picture, read_png
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
@@ -33,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     engine = Engine.connect(os.environ)
     image = ensure(engine, None, os.environ).tag
     folder = tmp_path_factory.mktemp("talk")
-    cli = Cli(folder, {**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "OTURUM_LANG": "en"})
+    cli = Cli(folder, surroundings())
     options = [
         "--sync-seconds",
         "0.1",
