@@ -78,6 +78,10 @@ class Cast:
     def qrs(self, client: str, after: int) -> int:
         return self.ears[client].count(EventName.WHATSAPP_QR, after)
 
+    def quiet(self, client: str, after: int) -> bool:
+        """Nothing befell it. A live copy of its session may fall into any time."""
+        return set(self.ears[client].names(after)) <= {EventName.SESSION_KEPT}
+
     def status(self, client: str) -> dict[str, Any]:
         status: dict[str, Any] = json.loads(self.stage.ctl(client, "status", "--json"))
         return status
