@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from bot.metrics import CONTENT_TYPE
+from bot.webdoor import WebDoor
 
 
 class Reports(Protocol):
@@ -20,37 +21,19 @@ class Reports(Protocol):
         ...
 
 
-class PortTaken(Exception):
-    """`detail`: the system's own words."""
-
-    def __init__(self, host: str, port: int, detail: str) -> None:
-        super().__init__(f"{host}:{port}: {detail}")
-        self.host, self.port, self.detail = host, port, detail
-
-
 class HttpServer:
     def __init__(self, reports: Reports) -> None:
         self.port = 0
-        app = web.Application()
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/status", self._status)
         self._reports = reports
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        pages = {"/metrics": self._metrics, "/healthz": self._healthz, "/status": self._status}
+        self._door = WebDoor(pages)
 
     async def start(self, host: str, port: int) -> None:
         """Raises PortTaken. Port 0 lets the system choose; `port` then tells which."""
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise PortTaken(host, port, error.strerror or str(error)) from error
-        self.port = self._runner.addresses[0][1]
+        self.port = await self._door.open(host, port)
 
     async def close(self) -> None:
-        await self._runner.cleanup()
+        await self._door.close()
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=await self._reports.metrics(), headers={"Content-Type": CONTENT_TYPE})

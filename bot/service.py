@@ -18,10 +18,11 @@ from bot.metrics import BotMetrics
 from bot.names import default_socket
 from bot.problem import LOCALES
 from bot.runner import Runner, events_file
-from bot.server import HttpServer, PortTaken
+from bot.server import HttpServer
 from bot.session import Session, SessionError
 from bot.settings import BadSettings, read_settings
 from bot.text import Catalogue
+from bot.webdoor import PortTaken
 
 
 async def serve(driver: Driver) -> BotExit:

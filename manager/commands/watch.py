@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from bot.webdoor import PortTaken
 from manager.app import App, UserError
 from manager.clickwords import app_of, command, json_flag, number, option
 from manager.exits import Exit
@@ -16,7 +17,6 @@ from manager.watch.holder import Held
 from manager.watch.loop import Outdated, Surroundings
 from manager.watch.loop import watch as keep_watch
 from manager.watch.program import Program
-from manager.watch.server import PortTaken
 from manager.watch.telling import Teller
 from manager.watch.work import Ways
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from bot.webdoor import WebDoor
 from manager.watch.metrics import CONTENT_TYPE
 
 
@@ -24,37 +25,19 @@ class Reports(Protocol):
         ...
 
 
-class PortTaken(Exception):
-    """`detail`: the system's own words."""
-
-    def __init__(self, host: str, port: int, detail: str) -> None:
-        super().__init__(f"{host}:{port}: {detail}")
-        self.host, self.port, self.detail = host, port, detail
-
-
 class Server:
     def __init__(self, reports: Reports) -> None:
         self.address = ""
-        app = web.Application()
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/sd", self._sd)
-        app.router.add_get("/healthz", self._healthz)
         self._reports = reports
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        self._door = WebDoor({"/metrics": self._metrics, "/sd": self._sd, "/healthz": self._healthz})
 
     async def start(self, host: str, port: int) -> None:
         """Raises PortTaken. Port 0 lets the system choose; `address` (`http://…`) then tells which."""
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise PortTaken(host, port, error.strerror or str(error)) from error
-        self.address = f"http://{f'[{host}]' if ':' in host else host}:{self._runner.addresses[0][1]}"
+        chosen = await self._door.open(host, port)
+        self.address = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
 
     async def close(self) -> None:
-        await self._runner.cleanup()
+        await self._door.close()
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self._reports.metrics(), headers={"Content-Type": CONTENT_TYPE})

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bot.webdoor import PortTaken
 from manager.execute import Step, StepState
 from manager.image import ImageProgress
 from manager.plan import Action, ActionKind, Cause
@@ -19,7 +20,7 @@ from manager.reconcile import Waiting
 from manager.text import catalogue
 from manager.watch import discovery
 from manager.watch.happenings import Happening, Kind
-from manager.watch.server import PortTaken, Server
+from manager.watch.server import Server
 from manager.watch.status import Status
 from manager.watch.telling import PassTeller, Teller
 from tests.fleets import fleet_of
