@@ -153,6 +153,14 @@ class Robot:
         await self.event("WHATSAPP_READY", mark)
         return wid.partition(":")[0]
 
+    async def restart(self) -> int:
+        """A clean stop, and READY again from the session; where in the log that start begins."""
+        assert await self.stop() == 0
+        mark = self.mark
+        await self.start()
+        await self.event("WHATSAPP_READY", mark)
+        return mark
+
     async def stop(self) -> int:
         assert self.process is not None
         if self.process.returncode is None:

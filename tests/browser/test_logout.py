@@ -35,10 +35,7 @@ async def paired_with_a_copy(bot: Robot, simulator: Simulator) -> str:
     """READY; the phone's number. A clean stop takes the copy."""
     await bot.start()
     number = await bot.pair(simulator)
-    assert await bot.stop() == 0
-    mark = bot.mark
-    await bot.start()
-    await bot.event("WHATSAPP_READY", mark)
+    await bot.restart()
     return number
 
 

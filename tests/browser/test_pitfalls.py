@@ -41,10 +41,7 @@ async def test_2_the_session_after_a_logout_survives_a_restart(robot: Make, simu
     await simulator.service.logout(number)
     await bot.event("WHATSAPP_QR", mark)
     await bot.pair(simulator, number)
-    assert await bot.stop() == 0
-    mark = bot.mark
-    await bot.start()
-    await bot.event("WHATSAPP_READY", mark)
+    mark = await bot.restart()
     assert "WHATSAPP_QR" not in bot.names(mark)
 
 

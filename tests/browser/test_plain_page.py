@@ -54,10 +54,7 @@ async def pair(bot: Robot, page: PlainPage) -> None:
 async def test_clean_start_restart_and_logout(bot: Robot, page: PlainPage) -> None:
     await bot.start()
     await pair(bot, page)
-    assert await bot.stop() == 0
-    mark = bot.mark
-    await bot.start()
-    await bot.event("WHATSAPP_READY", mark)
+    mark = await bot.restart()
     assert "WHATSAPP_QR" not in bot.names(mark)
     mark = bot.mark
     await page.logout()

@@ -303,10 +303,7 @@ async def test_a_lost_store_comes_back_from_a_generation_without_a_qr(
     bot = robot()
     await bot.start()
     number = await bot.pair(simulator)
-    assert await bot.stop() == 0
-    mark = bot.mark
-    await bot.start()
-    await bot.event("WHATSAPP_READY", mark)
+    await bot.restart()
     mark = bot.mark
     await simulator.service.tell(number, "break")
     await bot.event("WHATSAPP_READY", mark, within=40)
