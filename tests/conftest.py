@@ -7,7 +7,9 @@ import pytest
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker speaks to the engine, whose tests look at all that is on it. A file's tests share their fixtures."""
+    """One worker speaks to the engine, whose tests look at all that is on it; whatsapp-web.js goes with them, since it
+    gives up when a network of the host's changes under it. A file's tests share their fixtures."""
     for item in items:
-        group = "engine" if item.get_closest_marker("engine") else item.nodeid.partition("::")[0]
+        alone = item.get_closest_marker("engine") or item.get_closest_marker("conformance")
+        group = "engine" if alone else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))

@@ -88,6 +88,10 @@ class Seen:
         code, text, _ = await self.bot.ctl("qr", "--text")
         return text.strip() if code == 0 else None
 
+    async def read_when_ready(self) -> bool:
+        sample = f'whatsapp_bot_state{{client_id="{self.bot.client_id}",state="READY"}} == 1'
+        return bool((await self._api.get("/api/v1/query", query=sample))["data"]["result"])
+
     async def firing(self, alert: str) -> bool:
         told = await _firing(self._api, alert, self.bot.client_id)
         if told:
@@ -158,6 +162,9 @@ async def play(folder: Path, watched: Watched) -> Findings:
         for each in (one, two):
             await each.bot.qr()
             await each.paired()
+        # What a counter did before it was read for the first time is no increase.
+        for each in (one, two):
+            await until(each.read_when_ready, f"Prometheus has read {each.bot.client_id}")
         # A bot that had not started yet is rightly missed.
         await until(lambda: _calm(api), "nothing fires at the start")
         calm = time.time()
