@@ -146,8 +146,11 @@ def test_the_browsers_own_lock_counts_while_its_process_lives(tmp_path: Path) ->
 
 def test_a_process_started_on_the_folder_counts_too(tmp_path: Path) -> None:
     folder = make_profile(tmp_path / "my profiles" / "session-sales")
-    command = ["sh", "-c", "read line", f"--user-data-dir={folder}"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as browser:
+    command = ["sh", "-c", "echo runs; read line", f"--user-data-dir={folder}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as browser:
+        # The kernel lets `Popen` return a moment before the new command line can be read.
+        assert browser.stdout is not None
+        assert browser.stdout.readline() == b"runs\n"
         (found,) = profiles.judge([folder])
         assert (found.problem, dict(found.values)) == ("in_use", {"holder": f"pid {browser.pid}"})
         browser.communicate()
