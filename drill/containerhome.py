@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -70,7 +70,10 @@ class ContainerHome:
             finally:
                 await subject.close()
         finally:
-            await asyncio.to_thread(stage.__exit__, None, None, None)
+            # An engine whose containers lived on counts their volumes' mounts twice and refuses to remove these. Its
+            # end takes all of it.
+            with suppress(StageError) if self.own else nullcontext():
+                await asyncio.to_thread(stage.__exit__, None, None, None)
 
 
 @asynccontextmanager
@@ -81,12 +84,17 @@ async def opened(folder: Path, faults: tuple[Fault, ...]) -> AsyncIterator[Conta
         place = folder / "engine"
         place.mkdir()
         own = OwnEngine(place)
+    home: ContainerHome | None = None
     try:
         with _as_impossible():
-            yield await asyncio.to_thread(_prepared, folder, own)
+            home = await asyncio.to_thread(_prepared, folder, own)
+        yield home
     finally:
         if own:
             await asyncio.to_thread(own.close)
+        elif home:
+            with _as_impossible():
+                await asyncio.to_thread(docker, "rmi", home.images.twin, environ=home.environ)
 
 
 def _prepared(folder: Path, own: OwnEngine | None) -> ContainerHome:
@@ -97,7 +105,7 @@ def _prepared(folder: Path, own: OwnEngine | None) -> ContainerHome:
         own.load([bot, simulator])
         engine, environ = Engine(own.host), own.environ
     # The same bot under another id, as one that was built anew has it.
-    twin = f"{bot}-drill"
+    twin = f"{bot}-drill-{os.getpid()}"
     docker(
         "build",
         "--quiet",

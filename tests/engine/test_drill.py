@@ -12,7 +12,9 @@ from typing import Any
 import docker
 import pytest
 
+from drill.campaign import campaign
 from drill.faults import Fault
+from drill.subject import Restart
 from tests.cli.conftest import ROOT
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser, pytest.mark.timeout(600)]
@@ -43,3 +45,14 @@ def test_what_befalls_a_container_costs_no_session(tmp_path: Path, sdk: docker.A
     assert befell | set(answer["not_possible"]) == set(SHARED)
     assert not [each for each in sdk.containers(all=True) if "oturum-drill-" in each["Names"][0]]
     assert not sdk.volumes(filters={"name": "oturum-drill-"})["Volumes"]
+    assert not [tag for each in sdk.images() for tag in each["RepoTags"] or () if "-drill-" in tag]
+
+
+def test_no_restart_of_the_engine_costs_a_session(tmp_path: Path) -> None:
+    """One of its own, which dies, is stopped, and goes while its containers live on."""
+    seed, faults = 2702, (Fault.ENGINE_RESTART,)
+    assert {each.way for each in campaign(seed, len(Restart), faults)} == set(range(len(Restart)))
+    answer = drill(faults, len(Restart), seed, tmp_path)
+    assert {each["note"] for each in answer["rounds"] if each["befell"]} == {
+        how.name.lower() for how in Restart
+    }
