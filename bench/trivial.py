@@ -21,7 +21,9 @@ from manager import config, confinement, reconcile, spec
 from manager.engine import Engine
 from manager.execute import WORKERS
 from manager.fleet import Fleet
+from setup import compose_tool
 from setup.host import ROOT
+from setup.say import SetupError
 from setup.test_tools import TOOLS
 from tests.engine.conftest import TRIVIAL_IMAGE, image_archive, import_trivial, sweep
 
@@ -104,7 +106,7 @@ class Trivial:
         volumes = "".join(f"  bot-{number}: {{}}\n" for number in range(_MANY))
         file = self.file.with_name("compose.yaml")
         file.write_text(f"services:\n{''.join(services)}volumes:\n{volumes}")
-        command = [*compose_command(), "--project-name", "bench-compose", "--file", str(file)]
+        command = [*compose_tool.command(), "--project-name", "bench-compose", "--file", str(file)]
         samples: list[float] = []
         try:
             with clock(samples):
@@ -128,25 +130,20 @@ def _must(outcome: reconcile.Outcome) -> None:
         raise RuntimeError(f"`up` did not do its work: {outcome.errors}")
 
 
-def compose_command() -> list[str]:
-    """Empty where it is not installed."""
-    if subprocess.run(["docker", "compose", "version"], check=False, capture_output=True).returncode == 0:
-        return ["docker", "compose"]
-    return ["docker-compose"] if shutil.which("docker-compose") else []
-
-
 def cold(engine: Engine, rounds: int) -> list[Figure]:
     with TemporaryDirectory() as folder:
         bench = Trivial(engine, Path(folder))
         runs = {"up": bench.up, "bare loop": bench.bare, "whole process": bench.up_process}
-        if compose_command():
-            runs["docker compose"] = bench.compose
+        try:
+            runs[" ".join(Path(word).name for word in compose_tool.command())] = bench.compose
+            note = ""
+        except SetupError as error:
+            note = f"Docker Compose: {error}: not compared"
         for project in ("bench-up", "bench-bare"):
             sweep(bench.sdk, project)
         bench.bare()  # what only the first run of an engine pays
         seconds = interleaved(rounds, runs)
     ratios = [ours / bare for ours, bare in zip(seconds["up"], seconds["bare loop"], strict=True)]
-    note = "" if compose_command() else "docker compose is not installed here: not compared"
     return [Figure(f"cold up of {_MANY}, to a bare create+start loop", "x", ratios, 1.1, seconds, note)]
 
 
