@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,12 +12,9 @@ from manager import overview
 from manager.app import App
 from manager.clickwords import app_of
 from manager.diagnosis import Presence, Story, Window, period, tell
-from manager.eventlogs import EventLog, EventLogs
+from manager.eventlogs import EventLogs
 from manager.observed import ObservedContainer
 from manager.progress import Plain
-
-# A log that comes in must not wait for one that is being understood until the interpreter thinks of it (5 ms).
-_SWITCH_SECONDS = 0.0001
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ def stories(app: App, clients: Iterable[str], told_of: Window) -> Stories:
     presences = {each: _presence(containers.get(each)) for each in order}
     found: dict[str, Story] = {}
     unread: dict[str, str] = {}
-    for log in _swiftly(logs.read(observed, order)):
+    for log in logs.read(observed, order):
         client = log.client_id
         found[client] = tell(client, log.lines, told_of, presences[client], log.written)
         if log.problem is not None:
@@ -82,12 +78,3 @@ def _presence(container: ObservedContainer | None) -> Presence:
     if container is None:
         return Presence.GONE
     return Presence.RUNS if container.state.may_write else Presence.IS_DOWN
-
-
-def _swiftly(logs: Iterable[EventLog]) -> Iterator[EventLog]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    try:
-        yield from logs
-    finally:
-        sys.setswitchinterval(before)

@@ -3,12 +3,14 @@ of another version of the bot, or of something else altogether."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 
+_BLOCK = 1 << 16
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -42,12 +44,21 @@ _DECODER = msgspec.json.Decoder(Event)
 _FIELDS = {field.encode_name: field for field in msgspec.structs.fields(Event)}
 
 
-def read(log: bytes) -> tuple[list[Event], int]:
-    """Every event, in the order of the lines, and how many lines are none."""
+def blocks(log: bytes) -> Iterator[tuple[list[Event], int]]:
+    """Every event, in the order of the lines, and how many lines are none: piece by piece, for what fits into a
+    processor's cache is read and looked at twice as fast."""
+    whole, begin = memoryview(log), 0
+    while begin < len(log):
+        end = log.find(b"\n", begin + _BLOCK) + 1 or len(log)
+        yield _read(whole[begin:end])
+        begin = end
+
+
+def _read(lines: memoryview) -> tuple[list[Event], int]:
     try:
-        return _DECODER.decode_lines(log), 0
+        return _DECODER.decode_lines(lines), 0
     except _UNREADABLE:
-        found = [_event(line) for line in log.splitlines() if line.strip()]
+        found = [_event(line) for line in bytes(lines).splitlines() if line.strip()]
     events = [each for each in found if each is not None]
     return events, len(found) - len(events)
 

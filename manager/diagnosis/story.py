@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
-from typing import NamedTuple
+
+import msgspec
 
 from bot.contract import QrCause, State
 
@@ -43,8 +44,11 @@ class Window:
     since: float | None = None
 
 
-class Span(NamedTuple):
-    """In one state (of `State`, of `Beyond`, or of a later bot) from `start` to `end`."""
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """In one state (of `State`, of `Beyond`, or of a later bot) from `start` to `end`.
+
+    There may be hundreds of thousands: of such a class the garbage collector need not look at any.
+    """
 
     start: float
     end: float
@@ -115,7 +119,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """`spans` lie end to end from `begin` to `end`. Counts are of that time; `written` and `generation` the last ever.
+    """`spans` lie end to end from `begin` to `end`; `seconds` are theirs, by state. Counts are of that time; `written`
+    and `generation` the last ever.
 
     `state` since `since`. `uptime` of the process that runs now. `unclean`: ends that nobody asked for and no error
     explains: killed, out of memory, or the machine went down. `rescued`: sessions that came back from what was kept.
@@ -133,6 +138,7 @@ class Story:
     unclean: int = 0
     rescued: int = 0
     spans: tuple[Span, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
     disconnects: Mapping[str, int] = field(default_factory=dict)
     reconnects: Mapping[str, Way] = field(default_factory=dict)
     episodes: tuple[Episode, ...] = ()
@@ -141,14 +147,6 @@ class Story:
     generation: Kept | None = None
     events: int = 0
     unreadable: int = 0
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """By state."""
-        found: dict[str, float] = {}
-        for span in self.spans:
-            found[span.state] = found.get(span.state, 0.0) + span.end - span.start
-        return found
 
     @property
     def availability(self) -> float | None:
@@ -183,8 +181,18 @@ def percentile(ordered: Sequence[float], percent: int) -> float | None:
     return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)] if ordered else None
 
 
-def clipped(spans: Iterable[Span], begin: float) -> tuple[Span, ...]:
-    """What of `spans` lies after `begin`."""
+def seconds_of(spans: Iterable[Span]) -> dict[str, float]:
+    """By state."""
+    found: dict[str, float] = {}
+    for span in spans:
+        found[span.state] = found.get(span.state, 0.0) + span.end - span.start
+    return found
+
+
+def clipped(spans: Sequence[Span], begin: float) -> tuple[Span, ...]:
+    """What of `spans`, which lie end to end, is after `begin`."""
+    if not spans or spans[0].start >= begin:
+        return tuple(spans)
     return tuple(
         span if span.start >= begin else Span(begin, span.end, span.state)
         for span in spans

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from bot.contract import EventName, Level, QrCause, ReconnectHow, State
 from manager.diagnosis.discreet import discreet, name
 from manager.diagnosis.episodes import Episodes
-from manager.diagnosis.event import Event, read
+from manager.diagnosis.event import Event, blocks
 from manager.diagnosis.failures import FAILING, Failures, is_failure
 from manager.diagnosis.story import (
     Beyond,
@@ -26,6 +26,7 @@ from manager.diagnosis.story import (
     Way,
     Window,
     clipped,
+    seconds_of,
 )
 
 # No bot was there before; a machine without a battery for its clock starts in 1970.
@@ -43,9 +44,11 @@ def tell(
     client_id: str, log: bytes, window: Window, presence: Presence, written: float | None = None
 ) -> Story:
     """`log`: the lines of an event log, oldest first. `written`: when the session's own files were written last."""
-    events, unreadable = read(log)
     teller = _Teller(window)
-    teller.follow(events)
+    unreadable = 0
+    for events, missed in blocks(log):
+        teller.follow(events)
+        unreadable += missed
     return teller.end(client_id, presence, written, unreadable)
 
 
@@ -104,7 +107,8 @@ class _Teller:
     def follow(self, events: Iterable[Event]) -> None:
         """A hundred logs are a million turns of this loop."""
         find, fail, counts = self._tellers.get, self._failures.add, self._counts
-        latest, latest_allowed = EARLIEST, self._now
+        latest = EARLIEST if self._at is None else self._at
+        latest_allowed = self._now
         since = EARLIEST if self._since is None else self._since
         for event in events:
             at = event.time.timestamp()
@@ -247,7 +251,7 @@ class _Teller:
             self._die(self._at, self._now)
             state, since = Beyond.DOWN.value, self._at
         begin = self._first if self._since is None else max(self._first, self._since)
-        counts = self._counts
+        counts, spans = self._counts, clipped(self._spans, begin)
         return Story(
             client_id=client_id,
             presence=presence,
@@ -260,7 +264,8 @@ class _Teller:
             starts=counts.starts,
             unclean=counts.unclean,
             rescued=counts.rescued,
-            spans=clipped(self._spans, begin),
+            spans=spans,
+            seconds=seconds_of(spans),
             disconnects=counts.disconnects,
             reconnects=counts.ways(),
             episodes=self._episodes.listed(self._since, runs=runs),

@@ -10,7 +10,7 @@ import pytest
 from bot.contract import State
 from manager.diagnosis import Presence, period
 from manager.diagnosis.discreet import discreet
-from manager.diagnosis.event import read
+from manager.diagnosis.event import Event, blocks
 from manager.diagnosis.story import Beyond, Kept, Span, Way
 from tests.stories import HOUR, Log, at
 
@@ -248,6 +248,11 @@ def line(**fields: object) -> bytes:
     return json.dumps({"time": "2026-11-25T10:00:00.000Z", "event": "BOT_STATE", **fields}).encode()
 
 
+def read(log: bytes) -> tuple[list[Event], int]:
+    found = list(blocks(log))
+    return [event for events, _ in found for event in events], sum(missed for _, missed in found)
+
+
 @pytest.mark.parametrize(
     ("log", "events", "unreadable"),
     [
@@ -260,6 +265,7 @@ def line(**fields: object) -> bytes:
         (b"[" * 100_000 + b"\n" + line(), 1, 1),
         (line(more=[{"a": [1, {}]}] * 50), 1, 0),
         (line(time="yesterday") + b"\n" + line(), 1, 1),
+        ((line() + b"\n") * 9_999 + b"not an event\n" + line(), 10_000, 1),
     ],
 )
 def test_what_is_no_event_is_counted_and_left_out(log: bytes, events: int, unreadable: int) -> None:

@@ -187,6 +187,7 @@ def test_the_json_tells_all_of_a_story() -> None:
     assert told["begin"] == "2026-11-25T00:00:00.000Z"
     spread = {
         "spans",
+        "seconds",
         "failures",
         "episodes",
         "presence",
