@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from bench import bots, diagnostics, earlykill, files, syncs, trivial
-from bench.figures import Figure, table
+from bench.figures import Figure, table, yardstick
 from manager.engine import Engine
 
 PARTS: dict[str, Callable[[Engine, int], list[Figure]]] = {
@@ -39,9 +39,13 @@ def main() -> int:
     engine = Engine.connect(os.environ)
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     figures: list[Figure] = []
+    speed = [yardstick()]
     for name in chosen.parts or PARTS:
         print(f"bench: {name} …", file=sys.stderr, flush=True)
         figures += PARTS[name](engine, chosen.rounds)
+        speed.append(yardstick())
+    note = "before and after each part; seconds of two runs compare where these do"
+    figures.append(Figure("this machine: a fixed piece of work", "s", speed, note=note))
     if chosen.json:
         print(json.dumps([figure.data() for figure in figures], indent=2))
     else:

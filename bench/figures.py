@@ -55,6 +55,14 @@ def clock(samples: list[float]) -> Iterator[None]:
     samples.append(time.perf_counter() - began)
 
 
+def yardstick() -> float:
+    """Seconds that one core takes for always the same: what a shared machine gives changes by half within the hour."""
+    samples: list[float] = []
+    with clock(samples):
+        sum(number * number for number in range(5_000_000))
+    return samples[0]
+
+
 def interleaved(rounds: int, runs: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
     """Every run once a round, each round beginning with another one: what the machine does meets them all."""
     names = list(runs)
