@@ -160,6 +160,7 @@ class RestartReason(StrEnum):
     SESSION_LOST = "session_lost"
     LOGOUT = "logout"
     CONTROL = "control"
+    STORAGE = "storage"
 
 
 class RestoreEnd(StrEnum):

@@ -46,6 +46,7 @@ class Keeper:
         self.witness = Witness(session)
         self._told: dict[str, float] = {}
         self._looking = asyncio.Lock()
+        self._look_now = asyncio.Event()
         self._storage: tuple[StrEnum | None, float] = None, 0.0
         self._wanted_elsewhere = threading.Event()
         self._asking: list[asyncio.Future[GenerationResult]] = []
@@ -135,10 +136,17 @@ class Keeper:
         return self._storage[0].value if self._storage[0] else None
 
     async def watch(self, pause: float) -> None:
-        """Looks at the volume every `pause` seconds, without end."""
+        """Looks at the volume every `pause` seconds, or when it is asked to, without end."""
         while True:
-            await self._look_at_storage()
-            await asyncio.sleep(pause)
+            self._look_now.clear()
+            problem = await self._look_at_storage()
+            if problem is not None and not problem.only_soon:
+                self._post(s.StorageUnsafe())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look_now.wait(), pause)
+
+    def look_now(self) -> None:
+        self._look_now.set()
 
     async def before_launch(self) -> SessionError | None:
         """Why a browser must not be started: it could lose the session, or one paired now could not be kept.

@@ -255,6 +255,8 @@ class Runner:
         self.qr_changed.set()
         self.qr_changed = asyncio.Event()
         cause = self.lifecycle.cause
+        if text is not None:
+            self.keeper.look_now()
         if text is not None and cause is not None:
             requests = self.metrics.value(s.Tally.QR_REQUESTS, cause.value)
             episode.store(self._episode_file, episode.Episode(cause, requests, number))

@@ -132,6 +132,11 @@ class StorageFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageUnsafe:
+    """Just seen: what is paired now could not be kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class PairingCodeShown:
     """A code to link with the phone's number is on screen; `seconds`: how long it lives."""
 
@@ -180,6 +185,7 @@ Event = (
     | GenerationRequested
     | Kept
     | StorageFailed
+    | StorageUnsafe
     | PairingCodeShown
     | QrRequested
     | ReloadRequested

@@ -288,6 +288,7 @@ RESTARTS = {
     RestartReason.SESSION_LOST: "a kept copy is tried, or a new pairing begins after a loss",
     RestartReason.LOGOUT: "a new pairing begins after a logout",
     RestartReason.CONTROL: "a person asked (`ctl reload`) where the bot had stopped trying",
+    RestartReason.STORAGE: "a code was shown, and the volume could not have kept what is paired",
 }
 
 RESTORES = {

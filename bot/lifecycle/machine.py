@@ -63,6 +63,7 @@ class Lifecycle:
             s.GenerationRequested: keep.on_requested,
             s.Kept: keep.on_kept,
             s.StorageFailed: loss.on_storage_failed,
+            s.StorageUnsafe: qr.on_storage_unsafe,
             s.ReloadRequested: self._on_reload_requested,
             s.StopRequested: self._on_stop_requested,
             s.Tick: self._on_tick,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import stimuli as s
-from bot.contract import EventName, Level, QrCause, State
+from bot.contract import EventName, Level, QrCause, RestartReason, State
 from bot.lifecycle.core import Core, Due, Page
 from bot.lifecycle.window import Window
 from bot.signals import Belief
@@ -86,6 +86,13 @@ class Qr:
             number=self.codes,
             session="absent",
         )
+
+    def on_storage_unsafe(self, _: s.StorageUnsafe) -> None:
+        """Whoever scans now would be asked again after the next start: no code until a launch finds the volume well."""
+        core = self._core
+        if core.state is State.WAITING_FOR_QR_SCAN and core.page in (Page.BLANK, Page.NAVIGATING, Page.OPEN):
+            core.enter(State.STARTING)
+            self._window.relaunch(RestartReason.STORAGE)
 
     def refresh(self) -> None:
         """The refs are used up, or a page that asks for a scan shows no code that can be read."""

@@ -15,7 +15,9 @@ _ENDS = (State.LOGGED_OUT, State.FAILED, State.STOPPING)
 # Every way a bot may go; any other is a bug and raises InvalidTransition.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.STARTING: frozenset({State.WAITING_FOR_QR_SCAN, State.RECONNECTING, *UP, *PERSON, *_ENDS}),
-    State.WAITING_FOR_QR_SCAN: frozenset({State.RECONNECTING, State.PAIRING, *PERSON, State.STOPPING}),
+    State.WAITING_FOR_QR_SCAN: frozenset(
+        {State.STARTING, State.RECONNECTING, State.PAIRING, *PERSON, State.STOPPING}
+    ),
     State.PAIRING: frozenset({State.RECONNECTING, State.SYNCING, State.READY, *PERSON, *_ENDS}),
     State.SYNCING: frozenset({State.RECONNECTING, State.READY, *PERSON, *_ENDS}),
     State.READY: frozenset({State.RECONNECTING, *PERSON, State.LOGGED_OUT, State.STOPPING}),

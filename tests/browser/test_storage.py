@@ -79,6 +79,26 @@ async def test_a_bot_without_a_session_waits_for_room_too(disk: Path, robot: Mak
     await bot.event("WHATSAPP_QR", within=60)
 
 
+async def test_no_code_is_shown_while_the_disk_is_full(disk: Path, robot: Make, simulator: Simulator) -> None:
+    """The disk fills up while one stands on the screen. When there is room again the same episode goes on."""
+    bot = robot(sessionDir=str(disk / "session"))
+    await bot.start()
+    await bot.event("WHATSAPP_QR")
+    mark = bot.mark
+    filler = leave(disk, 8)
+    refused = await bot.event("BOT_INIT", mark, where=lambda line: line["level"] == "error")
+    assert "16 MiB needed" in refused["problem"]
+    status = await bot.status()
+    assert (status["state"], status["storage"]) == ("STARTING", "no_space")
+    assert (await bot.ctl("qr", "--text"))[0] == 3
+    filler.unlink()
+    shown = await bot.event("WHATSAPP_QR", mark, within=60)
+    assert shown["cause"] == "first_pairing"
+    assert await bot.metric("qr_requests_total", cause="first_pairing") == 1
+    assert await bot.metric("browser_restarts_total", reason="storage") == 1
+    await bot.pair(simulator)
+
+
 async def test_a_disk_that_takes_nothing_more_is_told_and_the_session_goes_on(
     tmp_path: Path, robot: Make, simulator: Simulator
 ) -> None:

@@ -114,6 +114,7 @@ EVENTS = [
     happens(s.LogoutRequested()),
     happens(s.GenerationRequested()),
     happens(s.ReloadRequested()),
+    happens(s.StorageUnsafe()),
 ]
 PAUSES = [Step(f"{n:g} s", lambda bot, n=n: bot.wait(n)) for n in (0.1, 1, 3, 10, 30, 120, 400)]
 TO_THE_NEXT = Step("next", lambda bot: bot.heart.wake_at and bot.wait(max(0.0, bot.heart.wake_at - bot.now)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot import stimuli as s
-from bot.contract import EventName, QrCause, State
+from bot.contract import BotExit, EventName, QrCause, State
 from bot.signals import Belief
 from tests.living import (
     AUTHENTICATED,
@@ -323,6 +323,26 @@ def test_a_volume_that_refuses_stops_the_bot_and_says_how_to_mend_it() -> None:
     assert bot.state is State.FAILED
     assert lines(after, EventName.STORAGE_WARNING)[0]["fix"] == "df -h"
     assert kinds(bot.wait(3600)) == []
+
+
+def test_no_code_is_shown_while_what_is_paired_could_not_be_kept() -> None:
+    bot = Life(session=False)
+    bot.see(qr(1))
+    bot.launch = s.LaunchFailed(False, BotExit.SESSION_UNUSABLE, "no room")
+    after = bot.tell(s.StorageUnsafe())
+    assert s.ShowQr(None) in after
+    assert counted(after, s.Tally.BROWSER_RESTARTS) == ["storage"]
+    assert bot.state is State.STARTING
+    bot.launch = s.Launched("150", False)
+    bot.wait(120)
+    (again,) = lines(bot.see(qr(2)), EventName.WHATSAPP_QR)
+    assert (again["cause"], again["number"]) == ("first_pairing", 2)
+    assert counted(bot.effects, s.Tally.QR_REQUESTS) == ["first_pairing"]
+
+
+def test_a_session_is_not_disturbed_by_a_volume_that_fills_up() -> None:
+    bot = paired()
+    assert kinds(bot.tell(s.StorageUnsafe())) == []
 
 
 def test_a_damaged_generation_is_passed_over_for_an_older_one() -> None:
