@@ -71,6 +71,13 @@ def of_events(events: Iterable[object]) -> LastWords:
     return words
 
 
+def state_and_why(answer: Json) -> str:
+    """`STARTING: there is no room on the disk …`: a bot's state, and what went wrong since it reached WhatsApp last."""
+    events = answer.get("last_events")
+    why = of_events(events).message if isinstance(events, list) else None
+    return ": ".join(filter(None, (str(answer.get("state")), why)))
+
+
 def outage(answer: Json) -> str | None:
     """`CONNECTION_ERROR: net::ERR_NAME_NOT_RESOLVED`: why a bot that answers is not connected, as it says itself."""
     found = answer.get("reconnect")

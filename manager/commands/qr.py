@@ -16,7 +16,7 @@ import click
 import segno
 
 from bot.contract import BotExit
-from manager import scan, talk
+from manager import scan, talk, troubles
 from manager.app import App, UserError
 from manager.clickwords import client, command, flag, option
 from manager.conversation import Conversation, with_bot
@@ -46,7 +46,7 @@ class Paired:
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """`state`: the bot's, or that it does not answer."""
+    """`state`: the bot's, with what went wrong since its last code, or that it does not answer."""
 
     state: str
 
@@ -126,7 +126,7 @@ def _instead(app: App, bot: Conversation, shown: bool) -> Paired | Awaited | Non
         raise UserError(
             app.say(f"qr.{found.key}", **values), app.say(f"qr.{found.key}_fix", **values), Exit.NO_QR
         )
-    return Paired(phone) if found.next is scan.Next.PAIRED else Awaited(state)
+    return Paired(phone) if found.next is scan.Next.PAIRED else Awaited(troubles.state_and_why(status))
 
 
 def _first(app: App, client: str, codes: Iterator[Code | Paired | Awaited]) -> Code:

@@ -33,6 +33,15 @@ def test_whether_it_had_a_session() -> None:
     assert said(START).session is None
 
 
+def test_a_state_and_what_is_behind_it() -> None:
+    refused = {"event": "BOT_INIT", "level": "error", "message": "no room"}
+    code = {"event": "WHATSAPP_QR", "level": "info", "message": "a code"}
+    said = {"state": "STARTING", "last_events": [code, refused]}
+    assert troubles.state_and_why(said) == "STARTING: no room"
+    assert troubles.state_and_why(said | {"last_events": [refused, code]}) == "STARTING"
+    assert troubles.state_and_why({"state": "STARTING"}) == "STARTING"
+
+
 def test_what_is_no_event_is_passed_over() -> None:
     assert (
         troubles.of_log(["", "no json", "[]", '"x"', '{"event": [], "level": {}, "session": {}}'])
