@@ -20,9 +20,10 @@ from drill.ownengine import EngineFailed, OwnEngine
 from drill.robot import meaning
 from drill.site import There
 from drill.subject import Impossible, Restart, Victim
-from drill.volume import Disk, Volume, listing, session_files
+from drill.volume import Disk, Volume, listing, mount, session_files, unmount
 from drill.wire import Weather
 from manager import reconcile, talk
+from manager.engine import Engine
 from manager.fleet import Bot, Fleet
 from manager.problems import EngineError
 from manager.spec import hostname, network_name, volume_name
@@ -80,22 +81,33 @@ class EngineDisk(Disk):
     """A small disk of its own that the engine takes for such a volume. It lies outside of the engine's folder: an
     engine that stops unmounts all that is in there."""
 
-    def __init__(self, folder: Path, stage: Stage, client: str) -> None:
+    def __init__(self, folder: Path, own: OwnEngine, project: str, client: str) -> None:
         super().__init__(folder, owner=BOT_UID)
-        self._stage, self._client = stage, client
+        self._own = own
+        self._name = volume_name(project, client)
+        self._labels = {LABEL_PROJECT: project, LABEL_CLIENT_ID: client}
+        self._at_engine = own.volume_folder(self._name)
 
     async def make(self) -> None:
         await super().make()
-        stage = self._stage
         await _call(
-            stage.engine.ask,
+            Engine(self._own.host).ask,
             methodcaller(
                 "create_volume",
-                volume_name(stage.project, self._client),
+                self._name,
                 driver_opts={"type": "none", "o": "bind", "device": str(self.path)},
-                labels={LABEL_PROJECT: stage.project, LABEL_CLIENT_ID: self._client},
+                labels=self._labels,
             ),
         )
+
+    async def come_back_as(self, snapshot: Path) -> None:
+        """An engine whose containers have lived on counts a volume's mounts twice: it would go on with the old disk."""
+        kept = self._at_engine.is_mount()
+        while self._at_engine.is_mount():
+            await unmount(self._at_engine)
+        await super().come_back_as(snapshot)
+        if kept:
+            await mount("--bind", self.path, self._at_engine)
 
 
 @dataclass(frozen=True)
@@ -129,7 +141,9 @@ class ContainerSubject:
         self._container = stage.container(self.name)
         self._network = network_name(stage.project)
         self.volume: Volume = (
-            EngineDisk(folder, stage, self.name) if own else EngineVolume(stage, fleet, self.name)
+            EngineDisk(folder, own, stage.project, self.name)
+            if own
+            else EngineVolume(stage, fleet, self.name)
         )
         self._wanted_starts = 0
         self._loop = asyncio.get_running_loop()

@@ -62,7 +62,7 @@ class Disk:
     async def remove(self) -> None:
         """Raises DiskError."""
         if self.path.is_mount():
-            await self._unmount()
+            await unmount(self.path)
         self._image.unlink(missing_ok=True)
 
     async def fill(self) -> None:
@@ -77,7 +77,7 @@ class Disk:
 
     async def come_back_as(self, snapshot: Path) -> None:
         """After the power cut; nobody may use the disk any more. Raises DiskError."""
-        await self._unmount()
+        await unmount(self.path)
         snapshot.replace(self._image)
         await self._mount()
 
@@ -97,17 +97,24 @@ class Disk:
         raise DiskError(f"{device} was written to all the time")
 
     async def _mount(self) -> None:
-        await _run("mount", "-o", "loop", str(self._image), str(self.path))
+        await mount("-o", "loop", self._image, self.path)
 
-    async def _unmount(self) -> None:
-        for left in range(_TRIES, -1, -1):
-            try:
-                await _run("umount", str(self.path))
-                return
-            except DiskError:
-                if not left:
-                    raise
-                await asyncio.sleep(0.05)  # the kernel lets go of a killed process's files a moment later
+
+async def mount(*words: str | Path) -> None:
+    """Raises DiskError."""
+    await _run("mount", *map(str, words))
+
+
+async def unmount(path: Path) -> None:
+    """Raises DiskError."""
+    for left in range(_TRIES, -1, -1):
+        try:
+            await _run("umount", str(path))
+            return
+        except DiskError:
+            if not left:
+                raise
+            await asyncio.sleep(0.05)  # the kernel lets go of a killed process's files a moment later
 
 
 def session_files(volume: Path, profile: Path) -> list[Path]:

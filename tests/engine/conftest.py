@@ -17,6 +17,7 @@ import docker
 import pytest
 
 from bot.contract import BOT_UID, LABEL_PROJECT, BrowserSettings, ReconnectSettings
+from drill.ownengine import OwnEngine
 from manager.engine import Engine
 from manager.fleet import Bot, Fleet
 from manager.problems import EngineError
@@ -163,3 +164,15 @@ def make_fleet(project: str, *client_ids: str, image: str = TRIVIAL_IMAGE) -> Fl
 def changed(fleet: Fleet, client_id: str, **changes: object) -> Fleet:
     bots = tuple(replace(bot, **changes) if bot.client_id == client_id else bot for bot in fleet.bots)  # type: ignore[arg-type]
     return replace(fleet, bots=bots)
+
+
+@pytest.fixture
+def own(tmp_path_factory: pytest.TempPathFactory, trivial_archive: bytes) -> Iterator[OwnEngine]:
+    """With the trivial image, and nothing else."""
+    engine = OwnEngine(tmp_path_factory.mktemp("e"))
+    try:
+        engine.start()
+        import_trivial(docker.APIClient(base_url=engine.host, version="auto"), trivial_archive)
+        yield engine
+    finally:
+        engine.close()

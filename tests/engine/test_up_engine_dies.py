@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -17,23 +16,12 @@ from manager.execute import Step, StepState
 from manager.plan import ActionKind
 from manager.problems import EngineError, EngineProblem
 from manager.reconcile import Progress
-from tests.engine.conftest import TRIVIAL_IMAGE, Killed, changed, import_trivial, make_fleet
+from tests.engine.conftest import TRIVIAL_IMAGE, Killed, changed, make_fleet
 
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(os.getuid() != 0, reason="only root can start an engine"),
 ]
-
-
-@pytest.fixture
-def own(tmp_path_factory: pytest.TempPathFactory, trivial_archive: bytes) -> Iterator[OwnEngine]:
-    engine = OwnEngine(tmp_path_factory.mktemp("e"))
-    try:
-        engine.start()
-        import_trivial(docker.APIClient(base_url=engine.host, version="auto"), trivial_archive)
-        yield engine
-    finally:
-        engine.close()
 
 
 def running(own: OwnEngine) -> dict[str, int]:
