@@ -349,6 +349,8 @@ def _advice_while_waiting(row: Row, state: State, now: datetime) -> tuple[Weight
     seconds = (now - row.since).total_seconds()
     if seconds > HINT_SECONDS and (cause := troubles.cause(row.reason)):
         return Weight.ACT, _ADVICE_OF_CAUSE[cause](row)
+    if seconds > HINT_SECONDS and state is State.RECONNECTING:
+        return Weight.ACT, Advice("away_long", _manager(f"logs {row.client_id}"))
     if seconds > PATIENCE_SECONDS:
         return Weight.ACT, Advice("waits_long", _manager(f"logs {row.client_id}"))
     return Weight.WAITS, None
@@ -362,6 +364,10 @@ def _no_network(row: Row) -> Advice:
     return Advice("no_network", _manager(f"up {row.client_id}"))
 
 
+def _no_trust(row: Row) -> Advice:
+    return Advice("no_trust", _manager(f"logs {row.client_id}"))
+
+
 def _proxy_away(row: Row) -> Advice:
     return Advice("proxy_away", _manager(f"up {row.client_id}"), row.proxy)
 
@@ -369,6 +375,7 @@ def _proxy_away(row: Row) -> Advice:
 _ADVICE_OF_CAUSE: dict[str, Callable[[Row], Advice]] = {
     "no_dns": _look_up,
     "no_network": _no_network,
+    "no_trust": _no_trust,
     "proxy_away": _proxy_away,
 }
 

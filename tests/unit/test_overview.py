@@ -93,7 +93,8 @@ def test_every_state_that_asks_for_a_person_says_what_to_do(state: State) -> Non
         ("CONFLICT", 1, "python -m manager restart a"),
         ("BANNED", 1, "python -m manager restart a"),
         ("FAILED", 1, "python -m manager logs a"),
-        ("RECONNECTING", 11, "python -m manager logs a"),
+        ("RECONNECTING", 2, "python -m manager logs a"),
+        ("STARTING", 11, "python -m manager logs a"),
     ],
 )
 def test_the_command_to_type(state: str, minutes: float, command: str | None) -> None:
@@ -346,6 +347,7 @@ def test_the_session_of_a_bot_that_does_not_run(
         ("net::ERR_NAME_NOT_RESOLVED", "DNS", "docker exec p-bot-a getent hosts web.whatsapp.com"),
         ("net::ERR_TUNNEL_CONNECTION_FAILED", "http://h:1 does not answer", "python -m manager up a"),
         ("net::ERR_INTERNET_DISCONNECTED", "no network", "python -m manager up a"),
+        ("net::ERR_CERT_AUTHORITY_INVALID", "certificate", "python -m manager logs a"),
     ],
 )
 @pytest.mark.parametrize("state", ["RECONNECTING", "STARTING"])

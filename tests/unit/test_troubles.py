@@ -56,6 +56,8 @@ def test_what_is_no_event_is_passed_over() -> None:
         ("net::ERR_TUNNEL_CONNECTION_FAILED", "proxy_away"),
         ("net::ERR_PROXY_CONNECTION_FAILED", "proxy_away"),
         ("net::ERR_INTERNET_DISCONNECTED", "no_network"),
+        ("net::ERR_CERT_AUTHORITY_INVALID", "no_trust"),
+        ("net::ERR_SSL_PROTOCOL_ERROR", "no_trust"),
         ("net::ERR_CONNECTION_RESET", None),
     ],
 )
