@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 SEED ?= 1
 ROUNDS ?= 60
 
-.PHONY: help demo up monitor monitor-drill test lint conformance bench drill drill-peer clean
+.PHONY: help demo up monitor monitor-stop monitor-drill test lint conformance bench drill drill-peer clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
@@ -18,6 +18,9 @@ up: ## the fleet of bots.yaml, and all the set-up it needs
 monitor: ## the fleet watches itself: manager in a loop, Prometheus, alerts, Grafana
 	@python3 -m setup venv engine base
 	@python3 -m setup monitor
+
+monitor-stop: ## stops what `make monitor` started; the bots go on
+	@python3 -m setup monitor-stop
 
 monitor-drill: ## that stack from nothing, with bots in trouble: which alerts fire and resolve, about 3 minutes
 	@python3 -m setup venv engine base monitor-images simulator-image

@@ -49,6 +49,7 @@ def _monitor_images() -> None:
     monitor.images()
 
 
+_STARTS_OR_STOPS = ("monitor", "monitor-stop")
 PARTS: dict[str, Callable[[], object]] = {
     "venv": environment.ensure,
     "engine": engine.ensure,
@@ -57,6 +58,7 @@ PARTS: dict[str, Callable[[], object]] = {
     "simulator-image": _simulator,
     "monitor-images": _monitor_images,
     "monitor": _monitor,
+    "monitor-stop": monitor.stop,
     "compose": compose_tool.command,
     "test-tools": test_tools.ensure,
 }
@@ -64,7 +66,7 @@ PARTS: dict[str, Callable[[], object]] = {
 
 def main(names: list[str]) -> int:
     if "all" in names:
-        names = [name for name in PARTS if name != "monitor"]  # which starts something
+        names = [name for name in PARTS if name not in _STARTS_OR_STOPS]
     if not names or (names != ["clean"] and not PARTS.keys() >= set(names)):
         say("usage", parts=" ".join([*PARTS, "clean"]))
         return 2

@@ -98,6 +98,13 @@ def password(file: Path) -> bool:
     return True
 
 
+def stop() -> None:
+    """What watches ends; bots and everything that was recorded stay. Raises SetupError."""
+    down = [*compose_tool.command(), "-f", str(COMPOSE / "compose.yaml"), "down"]
+    if subprocess.run(down, check=False).returncode != 0:
+        raise SetupError("monitor-not-stopped", command=" ".join(down))
+
+
 def ensure() -> None:
     """Raises SetupError."""
     compose = compose_tool.command()
