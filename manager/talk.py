@@ -9,10 +9,12 @@ from typing import Any, Protocol
 from bot.contract import BotExit
 from manager.app import UserError
 from manager.exits import Exit
+from manager.problems import EngineError, EngineProblem
 from manager.streams import ExecResult
 
 LANGUAGE_VARIABLE = "OTURUM_LANG"  # as `bot ctl` reads it
 _CTL = ("python", "-m", "bot", "ctl")
+_CUT_OFF = (137, 143)  # its container ended while the bot was asked
 
 Json = dict[str, Any]
 
@@ -37,6 +39,8 @@ class Refusal(UserError):
 def ask(engine: Executes, container: str, words: Sequence[str], seconds: float, language: str) -> Json:
     """The bot's answer to `ctl WORDS`. Raises Refusal; EngineError NOT_RUNNING, GONE, SLOW_EXEC."""
     found = engine.exec(container, [*_CTL, *words, "--json"], seconds, {LANGUAGE_VARIABLE: language})
+    if found.exit_code in _CUT_OFF and not found.stdout and not found.stderr:
+        raise EngineError(EngineProblem.NOT_RUNNING, name=container)
     return answer_of(found)
 
 

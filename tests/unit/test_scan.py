@@ -12,9 +12,10 @@ from bot import qrimage
 from bot.contract import BotExit, State
 from manager import lettering
 from manager.exits import Exit
+from manager.problems import EngineError, EngineProblem
 from manager.scan import Next, half_blocks, verdict
 from manager.streams import ExecResult
-from manager.talk import Refusal, answer_of
+from manager.talk import Refusal, answer_of, ask
 
 _HALVES = {"█": (0, 0), "▀": (0, 255), "▄": (255, 0), " ": (255, 255)}
 
@@ -102,3 +103,13 @@ def test_a_refusal_keeps_its_words_and_gets_the_right_exit_code(
 
 def test_an_answer_is_handed_on() -> None:
     assert answer_of(ExecResult(0, '{"state": "READY"}\n', "a warning")) == {"state": "READY"}
+
+
+def test_a_bot_that_ends_while_it_is_asked_does_not_run() -> None:
+    class Ending:
+        def exec(self, *_: object) -> ExecResult:
+            return ExecResult(137, "", "")
+
+    with pytest.raises(EngineError) as ended:
+        ask(Ending(), "shop-bot-sales", ["qr"], 1, "en")
+    assert ended.value.problem is EngineProblem.NOT_RUNNING
