@@ -86,6 +86,7 @@ class _Teller:
         self._episodes = Episodes()
         self._failures = Failures()
         self._written: float | None = None
+        self._parted = False  # from the last session, and no other has begun
         self._good: tuple[int | None, float] | None = None  # a copy of the session, as in Kept
         self._candidate: tuple[int | None, float] | None = None
         self._phone: str | None = None
@@ -102,6 +103,8 @@ class _Teller:
             EventName.WHATSAPP_QR.value: self._ask,
             EventName.SESSION_KEPT.value: self._keep,
             EventName.SESSION_RESTORE.value: self._restore,
+            EventName.WHATSAPP_LOGOUT.value: self._part,
+            EventName.SESSION_ERASED.value: self._part,
         }
 
     def follow(self, events: Iterable[Event]) -> None:
@@ -198,7 +201,7 @@ class _Teller:
             self._failures.add(event, at)
 
     def _ready(self, event: Event, at: float) -> None:
-        self._written = at
+        self._written, self._parted = at, False
         self._episodes.scanned(at)
         if event.how is not None and self._inside:
             how = name(event.how)
@@ -217,7 +220,7 @@ class _Teller:
     # ---- the session
 
     def _pair(self, event: Event, at: float) -> None:
-        self._written, self._episodes.tried = at, []
+        self._written, self._parted, self._episodes.tried = at, False, []
         self._phone = event.phone or self._phone
         self._episodes.scanned(at)
 
@@ -227,6 +230,11 @@ class _Teller:
             self._good, self._candidate = (event.generation, at), None
         else:
             self._candidate = event.generation, at
+
+    def _part(self, _: Event, __: float) -> None:
+        """From the session, and from what was kept of it: nothing of it is ever put back."""
+        self._good = self._candidate = self._written = None
+        self._parted = True
 
     def _restore(self, event: Event, _: float) -> None:
         self._candidate = None
@@ -270,7 +278,9 @@ class _Teller:
             reconnects=counts.ways(),
             episodes=self._episodes.listed(self._since, runs=runs),
             failures=self._failures.listed(),
-            written=max((each for each in (self._written, written) if each is not None), default=None),
+            written=None
+            if self._parted
+            else max((each for each in (self._written, written) if each is not None), default=None),
             generation=Kept(*self._good) if self._good else None,
             events=counts.events,
             unreadable=unreadable,

@@ -219,6 +219,16 @@ def test_the_session_was_written_when_the_log_or_its_own_file_says_so_whichever_
     assert log.tell(written=at(3)).written == at(10)
 
 
+@pytest.mark.parametrize("end", ["WHATSAPP_LOGOUT", "SESSION_ERASED"])
+def test_of_a_session_that_is_over_nothing_is_kept(end: str) -> None:
+    log = Log().start().ready().add("SESSION_KEPT", generation=1, moment="live").wait(HOUR)
+    log.add(end, "warning").wait(60)
+    story = log.tell(written=at(HOUR))
+    assert (story.generation, story.written) == (None, None)
+    story = log.pair().ready().add("SESSION_KEPT", generation=1, moment="live").tell(written=at(2 * HOUR))
+    assert (story.generation, story.written) == (Kept(1, at(HOUR + 60)), at(2 * HOUR))
+
+
 # ---- failures
 
 
