@@ -76,6 +76,10 @@ class BotMetrics:
             "connected_since_timestamp_seconds", "When the bot became READY, as Unix time; 0 while it is not"
         )
         self.started = self._gauge("started_timestamp_seconds", "When the process started, as Unix time")
+        self.unclean_end = self._gauge(
+            "previous_end_unclean",
+            "1 when the process before this one was killed before it closed its browser",
+        )
         self.phone_seen = self._gauge(
             "phone_seen_timestamp_seconds",
             "When the phone last paired or wrote a message, as Unix time: it was online then; 0: not known",

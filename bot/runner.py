@@ -105,6 +105,7 @@ class Runner:
             self._episode_requests = open_episode.requests
             self.metrics.count(s.Tally.QR_REQUESTS, open_episode.cause.value, open_episode.requests)
         self.metrics.set(self.metrics.session_present, float(present))
+        self.metrics.set(self.metrics.unclean_end, float(self.session.stopped_cleanly is False))
         self.metrics.enter(State.STARTING)
         return s.Started(
             session_present=present,

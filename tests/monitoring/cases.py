@@ -150,9 +150,22 @@ CASES = [
     Case(
         "OturumFlapping",
         "starts",
-        {bot("started_timestamp_seconds"): "100x4 200x4 300x4 400x4 500x60"},
+        {
+            bot("started_timestamp_seconds"): "100x4 200x4 300x4 400x4 500x60",
+            bot("previous_end_unclean"): "0x4 1x4 1x4 0x4 1x60",
+        },
         firing=(20, 30),
         quiet=(4, 12, 60),
+    ),
+    Case(
+        "OturumFlapping",
+        "not for starts that somebody wanted",
+        {
+            bot("started_timestamp_seconds"): "100x4 200x4 300x4 400x4 500x60",
+            bot("previous_end_unclean"): "0x80",
+        },
+        firing=(),
+        quiet=(4, 12, 20, 30),
     ),
     Case(
         "OturumFlapping",
