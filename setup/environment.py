@@ -16,7 +16,7 @@ LOCK = "requirements/test.txt"
 def state(root: Path = ROOT) -> str:
     """What an environment was made of; also where, since its scripts name their own path."""
     digest = hashlib.sha256((root / LOCK).read_bytes())
-    digest.update(f"{sys.version_info[:2]} {root}".encode())
+    digest.update(f"{sys.version_info[:2]} {root} oturum.pth".encode())
     return digest.hexdigest()
 
 
@@ -46,6 +46,9 @@ def _make(root: Path, python: Path) -> None:
     answer = run([str(python), "-m", "pip", "install", *options, str(root / LOCK)])
     if answer.returncode != 0:
         raise SetupError("venv-packages", detail=last_line(answer))
+    # `python -m manager` in any folder, whose bots.yaml it then is.
+    (site,) = (root / ".venv" / "lib").glob("python3*/site-packages")
+    (site / "oturum.pth").write_text(f"{root}\n", encoding="utf-8")
     (root / ".venv" / ".oturum").write_text(state(root), encoding="utf-8")
 
 

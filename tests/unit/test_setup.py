@@ -244,3 +244,15 @@ def test_a_base_image_that_is_given_needs_no_engine() -> None:
     found = json.loads(answer.stdout)
     assert found["base"] == found["buildArgs"]["BASE"] == "debian:bookworm-slim"
     assert found["buildArgs"]["HTTP_PROXY"] == "http://proxy:1"
+
+
+def test_the_environment_knows_the_project_in_every_folder(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "manager", "validate"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "bots.yaml" in told.stderr
+    assert "No module" not in told.stderr
