@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 from bot.contract import LABEL_PREFIX, LABEL_TOOL
@@ -24,6 +25,7 @@ from manager.problems import EngineError, EngineProblem
 LABEL_HOLDER = LABEL_PREFIX + "holder"
 # So long a watcher that was just killed may seem to be there still.
 PATIENCE_SECONDS = 3.0
+_IN_A_CONTAINER = Path("/.dockerenv")
 _LOOK_SECONDS = 0.2
 _RELEASE_SECONDS = 0.02
 # A watcher that died between making its container and starting it.
@@ -71,8 +73,10 @@ def holder_of(engine: HoldsOn, project: str) -> str | None:
 
 
 def about_me(address: str) -> str:
-    """`pid 4711 on web1 (as root, http://127.0.0.1:9465)`"""
-    return f"pid {os.getpid()} on {socket.gethostname()} (as {_user()}, {address})"
+    """`pid 4711 on web1 (as root, http://127.0.0.1:9465; ends with: kill 4711)`"""
+    pid, host = os.getpid(), socket.gethostname()
+    ends = f"docker stop {host}" if _IN_A_CONTAINER.exists() else f"kill {pid}"
+    return f"pid {pid} on {host} (as {_user()}, {address}; ends with: {ends})"
 
 
 def _user() -> str:
