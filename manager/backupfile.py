@@ -22,7 +22,7 @@ import zstandard
 from bot.archive import Damaged
 from bot.text import Catalogue
 from manager.streams import IteratorFile
-from manager.wholefile import whole_file
+from manager.wholefile import is_taken, whole_file
 
 _AGE = b"age-encryption.org/v1\n"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -104,7 +104,7 @@ def kind_of(path: Path) -> Kind:
 
 def write(path: Path, pieces: Iterable[bytes], key: Key, *, force: bool = False) -> int:
     """The file's size. What `pieces` raises goes on to the caller, and then nothing is there. Raises BackupError."""
-    if path.exists() and not force:
+    if is_taken(path) and not force:
         raise BackupError("exists", file=path)
     try:
         with whole_file(path, force=force) as file:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +17,9 @@ def whole_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
     """What is written inside stands at `path`, on the disk, when the block ends well; else nothing has changed.
 
     Raises FileExistsError when something is there already and may not be replaced (`force`), OSError when it cannot be
-    written.
+    written, or when a device, a pipe or a folder is there: the machine's /dev/null is not to become a file.
     """
+    path = _own_place(path) if force else path
     temporary: Path | None = None
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
@@ -33,6 +36,23 @@ def whole_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def is_taken(path: Path) -> bool:
+    """Something has this name, be it a link that leads nowhere. False where none can be looked at: writing says why."""
+    return os.path.lexists(path)
+
+
+def _own_place(path: Path) -> Path:
+    """Where the file itself lies: a link to it stays one."""
+    found = Path(os.path.realpath(path))
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return found
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return found
 
 
 def sync_folder(folder: Path) -> None:

@@ -31,6 +31,7 @@ from manager.sessionwork import (
     tell_step,
 )
 from manager.volumes import Refused, Volumes, staging
+from manager.wholefile import is_taken
 
 PASSPHRASE_VARIABLE = "OTURUM_PASSPHRASE"  # noqa: S105  a variable's name
 
@@ -52,7 +53,7 @@ def backup(  # noqa: PLR0913, PLR0917  the command's own options
     force: bool,
 ) -> Exit:
     try:
-        if output.exists() and not force:
+        if is_taken(output) and not force:
             raise BackupError("exists", file=output)
         key = _locking_key(app, recipients, passphrase_file, plain=plain)
         with at_work(app) as volumes:
