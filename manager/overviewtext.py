@@ -96,6 +96,11 @@ def span(seconds: float, say: Catalogue) -> str:
     return say("status.seconds", count=left)
 
 
+def small(text: str, say: Catalogue) -> str:
+    """In small letters: Turkish has two of what is one letter elsewhere."""
+    return (text.replace("I", "ı").replace("İ", "i") if say.language == "tr" else text).lower()
+
+
 def columns(rows: Sequence[Row], now: datetime, say: Catalogue) -> list[str]:
     """For programs and pipes: one line a bot, aligned, each column a tab from the next; to-do last."""
     heads = [*(say(f"status.head_{each.key}") for each in _COLUMNS), say("status.head_todo")]
@@ -172,7 +177,7 @@ def _stacked(rows: Sequence[Row], now: datetime, say: Catalogue) -> tuple[list[L
     for row in rows:
         name, state, *texts = _cells(row, now, say)
         named = [
-            f"{say(f'status.head_{column.key}').lower()} {text}"
+            f"{small(say(f'status.head_{column.key}'), say)} {text}"
             for column, text in zip(_COLUMNS[2:], texts, strict=True)
             if text != _NONE
         ]

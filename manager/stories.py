@@ -12,6 +12,7 @@ from manager import overview
 from manager.app import App
 from manager.clickwords import app_of
 from manager.diagnosis import Presence, Story, Window, period, tell
+from manager.diagnosis.story import EARLIEST
 from manager.eventlogs import EventLogs
 from manager.observed import ObservedContainer
 from manager.progress import Plain
@@ -40,7 +41,7 @@ def window(ctx: click.Context, param: click.Parameter, value: str | None) -> Win
     if value is None:
         return Window(now.timestamp())
     try:
-        return Window(now.timestamp(), period.since(value, now).timestamp())
+        return Window(now.timestamp(), max(EARLIEST, period.since(value, now).timestamp()))
     except ValueError:
         raise click.BadParameter(app_of(ctx).say("diagnosis.bad_since", text=value), ctx, param) from None
 

@@ -19,8 +19,10 @@ from manager.exits import Exit
 from manager.pieces import coloured, plain
 from manager.sessionwork import megabytes
 from manager.stories import Stories, stories, tell_unread, window
-from manager.wholefile import whole_file
+from manager.wholefile import is_taken, whole_file
 
+# Of the table: between two columns, and left and right of all.
+_GAP, _BESIDE = 2, 2
 WORDS = ("summary", "error")
 STYLE = Path(diagnosis.__file__).with_name("page.css")
 
@@ -74,14 +76,21 @@ def _table(app: App, told: Sequence[Story], clock: Clock) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    console = Console(highlight=False)
+    heads = tables.heads(app.say)
+    rows = [[each.replace(", ", "\n") for each in tables.cells(story, clock, app.say)] for story in told]
+    widths = tables.fitted([heads, *rows], console.width - _BESIDE - _GAP * (len(heads) - 1))
+    if widths is None:
+        for line in tables.stacked(told, clock, app.say):
+            click.echo(coloured(line))
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for head in tables.heads(app.say):
-        table.add_column(head, overflow="fold")
-    for story in told:
-        name, state, *rest = tables.cells(story, clock, app.say)
+    for head, width in zip(heads, widths, strict=True):
+        table.add_column(head, width=width, overflow="fold")
+    for story, (name, state, *rest) in zip(told, rows, strict=True):
         styled = Text(state, style=tables.state_style(story.state))
-        table.add_row(Text(name, style="bold"), styled, *(Text(each.replace(", ", "\n")) for each in rest))
-    Console(highlight=False).print(table)
+        table.add_row(Text(name, style="bold"), styled, *map(Text, rest))
+    console.print(table)
 
 
 def _errors(app: App, found: Stories) -> None:
@@ -104,7 +113,7 @@ def _errors(app: App, found: Stories) -> None:
 @option("--since", "told_of", metavar="WHEN", callback=window, help="since")
 @flag("--force", help="force")
 def report(app: App, clients: tuple[str, ...], page: Path, told_of: Window, force: bool) -> Exit:
-    if page.exists() and not force:
+    if is_taken(page) and not force:
         raise _exists(app, page)
     found = stories(app, clients, told_of)
     clock, style = Clock(found.window.now), STYLE.read_text(encoding="utf-8")

@@ -11,18 +11,20 @@ from bot.contract import mask_phone
 # A number of 9 to 15 digits (E.164 allows 15), alone or as WhatsApp writes it: 905551112233:4@c.us. Not: the
 # decimals of a longer number, a version, or a name with digits in it.
 _PHONE = re.compile(r"(?<![\w.*])\+?(\d{9,15})(?![\w.]*\d)(?::\d+)?(?:@[a-z.]+)?")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+# Up to the last @ before the path: people write passwords with an @ of their own.
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 # What would move a terminal's cursor, colour it or turn the text around.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 
 _NAME = 48
 
 
 def discreet(text: str, most: int = 600) -> str:
     """On one line of at most `most` characters, without phone numbers, without the user and password of an address."""
-    plain = _UNPRINTABLE.sub(" ", text[: 2 * most])
-    plain = plain if len(plain) <= most else f"{plain[: most - 1]}…"
-    return _PHONE.sub(lambda found: mask_phone(found[1]), _CREDENTIALS.sub("***@", plain))
+    plain = _CREDENTIALS.sub("***@", _UNPRINTABLE.sub(" ", text[: 4 * most]))
+    # Only then cut: half a number, or a password without its address, is nothing that could be known again.
+    plain = _PHONE.sub(lambda found: mask_phone(found[1]), plain)
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
 
 
 @lru_cache(1024)

@@ -11,6 +11,11 @@ import msgspec
 
 from bot.contract import QrCause, State
 
+# No bot was there before; a machine without a battery for its clock starts in 1970.
+EARLIEST = 1_700_000_000.0
+# The reason of an end that nobody asked for, and that no line tells of.
+UNCLEAN = "unclean"
+
 
 class Beyond(StrEnum):
     """Where a bot stands while it has no state of its own.

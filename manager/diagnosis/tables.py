@@ -17,13 +17,14 @@ from manager.diagnosis.words import (
     state_word,
     verdict_line,
 )
-from manager.overviewtext import span
+from manager.overviewtext import small, span
 from manager.pieces import Line, Piece
 
 HEADS = ("client", "state", "since", "up", "ready", "disconnects", "reconnects", "qr", "written", "copy")
 _FAILURE_HEADS = ("client", "level", "event", "reason", "count", "last", "text", "hint")
 _NONE = "-"
 _MOST_EPISODES = 8
+_LEAST_NAME = 16
 _RANK = {Level.ERROR.value: 0, Level.WARNING.value: 1}
 _STYLES = {Level.ERROR.value: "red", Level.WARNING.value: "yellow"}
 _KNOWN_LEVELS = frozenset(each.value for each in Level)
@@ -92,6 +93,32 @@ def verdicts(stories: Iterable[Story], clock: Clock, say: Catalogue) -> Iterator
 
 def summary_columns(stories: Sequence[Story], clock: Clock, say: Catalogue) -> list[str]:
     return columns([heads(say), *(cells(story, clock, say) for story in stories)])
+
+
+def fitted(rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """A width for each column, in all at most `room`: the widest give way first. None: words would be broken, and not
+    only those of a long clientId."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(len(line) for text in column for line in text.split("\n")) for column in columns]
+    least = [max(len(word) for text in column for word in text.split()) for column in columns]
+    least[0] = min(least[0], _LEAST_NAME)
+    if sum(least) > room:
+        return None
+    for _ in range(sum(widths) - room):
+        at = max(range(len(widths)), key=lambda at: (widths[at] > least[at], widths[at]))
+        widths[at] -= 1
+    return widths
+
+
+def stacked(stories: Iterable[Story], clock: Clock, say: Catalogue) -> Iterator[Line]:
+    """For a narrow terminal: name and state, and below them a line for each figure that is known."""
+    names = [small(each, say) for each in heads(say)[2:]]
+    for story in stories:
+        client, state, *rest = cells(story, clock, say)
+        yield (Piece(f"{client}  ", "bold"), Piece(state, state_style(story.state)))
+        for name, text in zip(names, rest, strict=True):
+            if text != _NONE:
+                yield (Piece(f"  {name} {text}"),)
 
 
 def columns(table: Sequence[Sequence[str]]) -> list[str]:

@@ -18,6 +18,8 @@ from manager.diagnosis.episodes import Episodes
 from manager.diagnosis.event import Event, blocks
 from manager.diagnosis.failures import FAILING, Failures, is_failure
 from manager.diagnosis.story import (
+    EARLIEST,
+    UNCLEAN,
     Beyond,
     Kept,
     Presence,
@@ -29,13 +31,10 @@ from manager.diagnosis.story import (
     seconds_of,
 )
 
-# No bot was there before; a machine without a battery for its clock starts in 1970.
-EARLIEST = 1_700_000_000.0
 # A process that ended by itself and is back within that time was down; of a longer one nobody knows since when.
 CRASH_SECONDS = 120.0
 
 _GOOD_AT_ONCE = ("closed", "live")
-UNCLEAN = "unclean"
 # Stands for the line that a process which was killed could not write.
 _END = Event(datetime.fromtimestamp(EARLIEST, UTC), EventName.STARTUP.value, Level.WARNING.value)
 
@@ -206,7 +205,7 @@ class _Teller:
         if event.how is not None and self._inside:
             how = name(event.how)
             times = self._counts.reconnects.setdefault(how, [])
-            if event.seconds is not None:
+            if event.seconds is not None and 0 <= event.seconds <= at - EARLIEST:
                 times.append(event.seconds)
             else:
                 self._counts.untimed[how] = self._counts.untimed.get(how, 0) + 1

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 
 from bot.contract import EventName, QrCause, State, Verdict
 from bot.text import Catalogue
-from manager.diagnosis.story import Beyond, Episode, Failure, Story
+from manager.diagnosis.story import UNCLEAN, Beyond, Episode, Failure, Story
 from manager.overviewtext import span
 
 _CAUSES = frozenset(each.value for each in QrCause)
@@ -141,7 +141,9 @@ def _slug(failure: Failure) -> str:
 
 def failure_text(failure: Failure, say: Catalogue) -> str:
     """What the bot said, or, of an end that nobody could write down, our word for it."""
-    return failure.text or say("diagnosis.unclean")
+    if failure.text:
+        return failure.text
+    return say("diagnosis.unclean") if failure.reason == UNCLEAN else "-"
 
 
 def notes(story: Story, say: Catalogue) -> list[str]:

@@ -173,6 +173,9 @@ def test_in_a_terminal_it_is_a_table_in_the_readers_language(world: World) -> No
     assert "durduruldu" in shown.out
     assert "OTURUM KAYBOLDU" in shown.out
     assert "──" in shown.out
+    narrow = world.cli.terminal("diagnostics", "summary", "support", columns=80, OTURUM_LANG="tr").end()
+    assert "\n  kopmalar SESSION_LOST 1\n" in narrow.out
+    assert "──" not in narrow.out
     shown = world.cli.terminal("diagnostics", "error", "support", "later", OTURUM_LANG="tr").end()
     assert "> hiçbir telefonun yol açmadığı bir QR" in shown.out
     assert "Hata yok: later." in shown.out

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 
+import click
 import pytest
 
 from bot.contract import State
+from manager import stories
 from manager.diagnosis import Presence, period
 from manager.diagnosis.discreet import discreet
 from manager.diagnosis.event import Event, blocks
-from manager.diagnosis.story import Beyond, Kept, Span, Way
+from manager.diagnosis.story import EARLIEST, Beyond, Kept, Span, Way
 from tests.stories import HOUR, Log, at
 
 READY = State.READY.value
@@ -244,6 +246,15 @@ def test_the_same_sentence_with_other_numbers_is_one_kind() -> None:
     assert (failure.text, failure.hint, failure.fix) == ("free space runs low: 12.0 MiB", "h", "f")
 
 
+def test_a_time_that_cannot_be_counts_as_a_reconnect_of_unknown_length() -> None:
+    log = Log().start().ready()
+    for seconds in (1e308, -5.0, 4.0):
+        log.wait(60).outage(0).lines.pop()
+        log.add("WHATSAPP_READY", "success", "ready", how="page", seconds=seconds)
+    way = log.tell().reconnects["page"]
+    assert (way.count, way.p50, way.p95) == (3, 4.0, 4.0)
+
+
 def test_nothing_of_a_restart_that_was_asked_for_is_a_failure() -> None:
     log = (
         Log().start().ready().wait(60).stop().wait(5).start().repair("restart").wait(5).ready("restart", 5.0)
@@ -330,6 +341,11 @@ def test_since_refuses(text: str) -> None:
         period.since(text, NOW)
 
 
+def test_a_window_does_not_begin_before_there_were_bots() -> None:
+    context = click.Context(click.Command("report"))
+    assert stories.window(context, context.command, "0001-01-01").since == EARLIEST  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -339,8 +355,11 @@ def test_since_refuses(text: str) -> None:
         ("browser=142.0.7444.59 free=20480MiB", "browser=142.0.7444.59 free=20480MiB"),
         ("90*******233", "90*******233"),
         ("proxy http://me:secret@proxy:8080 refused", "proxy http://***@proxy:8080 refused"),
+        ("proxy http://me:p@ss@proxy:8080 refused", "proxy http://***@proxy:8080 refused"),
         ("a\nb\x1b[31mc\u202e", "a b [31mc "),
         ("x" * 700, "x" * 599 + "…"),
+        ("x" * 580 + " http://me:a-long-secret@proxy", "x" * 580 + " http://***@proxy"),
+        ("x" * 590 + " 905551112233", "x" * 590 + " 90******…"),
     ],
 )
 def test_what_nobody_else_should_read_is_taken_out(text: str, told: str) -> None:

@@ -19,7 +19,7 @@ from manager.diagnosis import Presence, Story, Window, data, tables, words
 from manager.diagnosis.html import Markup, tag
 from manager.diagnosis.page import Page
 from manager.diagnosis.story import Episode, Failure
-from manager.diagnosis.words import Clock
+from manager.diagnosis.words import Clock, failure_text
 from manager.pieces import plain
 from manager.text import catalogue
 from tests.stories import HOUR, Log, at
@@ -139,6 +139,26 @@ def test_plain_columns_are_tabs_apart() -> None:
     assert set(rows[2].replace("later", "").split()) == {"-"}
 
 
+def test_the_widest_columns_give_way_but_no_word_is_broken() -> None:
+    rows = [["BOT", "ENDED"], ["sales", "by itself\nagain"]]
+    assert tables.fitted(rows, 20) == [5, 9]
+    assert tables.fitted(rows, 12) == [5, 7]
+    assert tables.fitted(rows, 11) == [5, 6]
+    assert tables.fitted(rows, 9) is None
+
+
+def test_in_a_narrow_terminal_each_figure_that_is_known_has_a_line() -> None:
+    shown = [plain(line) for line in tables.stacked(fleet(), CLOCK, catalogue("tr"))]
+    assert shown[:5] == [
+        "sales  WAITING_FOR_QR_SCAN",
+        "  süre 9sa",
+        "  açık 2sa",
+        "  ready 99.32%",
+        "  kopmalar CONNECTION_ERROR 1, SESSION_LOST 1",
+    ]
+    assert shown[-1] == "later  -"
+
+
 def test_verdicts_keep_the_alarming_and_the_last_few_of_the_others() -> None:
     log = Log().start()
     for number in range(20):
@@ -158,6 +178,12 @@ def test_errors_come_worst_first_with_count_time_and_hint() -> None:
     shown = "\n".join(plain(line) for line in tables.error_screen(fleet(), CLOCK, SAY))
     assert shown.startswith("sales\n  Error     BOT_NEWS  1×")
     assert "later" not in shown
+
+
+def test_a_failure_without_a_text_is_not_told_as_an_end() -> None:
+    ended, silent = (Failure("STARTUP", reason, "warning", 1, at(0), at(0)) for reason in ("unclean", ""))
+    assert failure_text(ended, SAY) == SAY("diagnosis.unclean")
+    assert failure_text(silent, SAY) == "-"
 
 
 def keys(found: object) -> Iterator[str]:
