@@ -36,7 +36,7 @@ class WatchMetrics:
         self.config_loaded = self._gauge(
             "config_loaded_timestamp_seconds", "When the bots.yaml that counts now was read, as Unix time"
         )
-        self.engine_up = self._gauge("engine_up", "1 when the engine answered the last pass")
+        self.engine_up = self._gauge("engine_up", "1 when the engine answered when it was asked last")
         self.last_success = self._gauge(
             "last_success_timestamp_seconds",
             "When a pass last ended without a failure, as Unix time",

@@ -114,6 +114,8 @@ class Worker:
         found = image.ensure(
             self._engine, fleet.image, self._ways.environ, lambda each: self._report(each, fleet, stopping)
         )
+        # A first pass may take minutes: whoever asks meanwhile must not read that the engine is away.
+        self._metrics.engine_up.set(1)
         try:
             self._holder.take(fleet.project, found.id)
         except EngineError as error:
@@ -136,8 +138,10 @@ class Worker:
         return outcome
 
     def _report(self, progress: Progress, fleet: Fleet, stopping: threading.Event) -> None:
-        if isinstance(progress, ImageProgress) and stopping.is_set():
-            raise _CalledOff
+        if isinstance(progress, ImageProgress):
+            self._metrics.engine_up.set(1)
+            if stopping.is_set():
+                raise _CalledOff
         if isinstance(progress, Step) and self._slice is None:
             self._slice = threading.Timer(self.slice_seconds, stopping.set)
             self._slice.daemon = True
@@ -148,6 +152,7 @@ class Worker:
         self._teller(progress, fleet.project)
 
     def _admit(self, look: Look) -> Plan:
+        self._metrics.engine_up.set(1)
         running = frozenset(
             each.client_id for each in look.observed.containers if each.state is ContainerState.RUNNING
         ).intersection(spec.client_id for spec in look.desired)

@@ -327,6 +327,14 @@ CASES = [
         labels=_FLEET,
     ),
     Case(
+        "OturumManagerNotReconciling",
+        "no pass ends after an update",
+        {_UP_MANAGER: "1x60", manager("last_success_timestamp_seconds"): "1+60x20 0x20 2460+60x20"},
+        firing=(34, 40),
+        quiet=(19, 24, 30, 44),
+        labels=_FLEET,
+    ),
+    Case(
         "OturumConfigInvalid",
         "until it is mended",
         {manager("config_valid"): "1x4 0x10 1x10"},

@@ -194,6 +194,27 @@ def test_an_engine_that_goes_away_is_told_once_and_its_return_at_once(watching: 
     assert Kind.ENGINE_BACK in watching.kinds()
 
 
+def test_an_engine_that_answers_is_up_before_the_first_pass_is_over() -> None:
+    """It may take minutes, and an alert on this hides those of all bots."""
+    watching, seen = Watching(), list[float]()
+    watching.engine.before_write = lambda kind: seen.append(watching.metrics.number("engine_up"))
+    watching.save(TWO)
+    watching.wait(1)
+    assert set(seen) == {1.0}
+
+
+def test_an_engine_that_comes_back_is_up_before_its_first_pass_is_over(watching: Watching) -> None:
+    watching.engine.down = True
+    watching.happen(Rang(connection=True))
+    watching.wait(5)
+    seen: list[float] = []
+    watching.engine.before_write = lambda kind: seen.append(watching.metrics.number("engine_up"))
+    watching.engine.down = False
+    watching.engine.model.containers.clear()
+    watching.wait(31)
+    assert set(seen) == {1.0}
+
+
 def test_an_engine_that_is_away_at_the_start_is_waited_for() -> None:
     watching = Watching()
     watching.engine.down = True
