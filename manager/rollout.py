@@ -160,9 +160,10 @@ class Halt:
         left = say("rollout.left", count=len(self.left), clients=", ".join(self.left)) if self.left else ""
         return f"{text} {left}".strip()
 
-    def fix(self, say: Say) -> str:
-        """What to type next."""
-        return say("rollout.fix_left" if self.left else "rollout.fix", client=self.client_id)
+    def fix(self, say: Say, *, watched: bool = False) -> str:
+        """What to type next. `watched`: bots.yaml is taken up when it is saved, nothing need be run."""
+        key = f"rollout.fix{'_watched' if watched else ''}{'_left' if self.left else ''}"
+        return say(key, client=self.client_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +176,10 @@ class News:
     values: Mapping[str, object] = field(default_factory=dict)
     halt: Halt | None = None
 
-    def say(self, say: Say) -> str:
+    def say(self, say: Say, *, watched: bool = False) -> str:
+        """`watched`: as of `Halt.fix`."""
         if self.halt is not None:
-            return f"{self.halt.say(say)} {self.halt.fix(say)}"
+            return f"{self.halt.say(say)} {self.halt.fix(say, watched=watched)}"
         return say(f"rollout.{self.key}", client=self.client_id, **self.values)
 
 

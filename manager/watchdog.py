@@ -175,7 +175,7 @@ class _History:
     ended_by_oom: bool = False
     restart_count: int | None = None
     started_at: str | None = None
-    told: tuple[Kind, str] | None = None
+    told: tuple[Kind, frozenset[str]] | None = None
 
 
 class Watchdog:
@@ -341,11 +341,12 @@ def _decision(
 
 
 def _marked(decision: Decision, history: _History) -> Decision:
-    """As `new` when it differs from the last; a restart always does."""
-    said = (decision.kind, decision.key)
-    new = history.told != said or decision.kind is Kind.RESTART
-    history.told = said
-    return replace(decision, new=new)
+    """As `new` when it differs from the last, a restart always does; and not when what is waited for changes back."""
+    kind, keys = history.told or (None, frozenset())
+    if kind is not decision.kind or kind is Kind.RESTART:
+        keys = frozenset()
+    history.told = decision.kind, keys | {decision.key}
+    return replace(decision, new=decision.key not in keys)
 
 
 def _is_healthy(seen: Seen) -> bool:

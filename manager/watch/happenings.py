@@ -113,7 +113,9 @@ class Happening:
                     filled |= {name: said.message, f"{name}_fix": said.fix}
                 case ConfigErrors():
                     filled[name] = "\n".join(value.lines(say))
-                case Note() | Cause() | Decision() | News():
+                case News():
+                    filled[name] = value.say(say, watched=True)
+                case Note() | Cause() | Decision():
                     filled[name] = value.say(say)
                 case _:
                     filled[name] = value

@@ -10,6 +10,7 @@ import pytest
 from manager.observed import Observed
 from manager.plan import ActionKind
 from manager.problems import EngineError, EngineProblem
+from manager.text import catalogue
 from manager.watch.core import Rang
 from manager.watch.happenings import Kind
 from tests.fake_engine import READY
@@ -188,7 +189,9 @@ def test_a_change_that_breaks_the_first_bot_reaches_no_other_until_it_is_mended(
     watching.save(text("1g"))
     watching.wait(600)
     assert memories(watching) == {"a": "1g", "b": "512m", "c": "512m"}
-    assert watching.kinds().count(Kind.ROLLOUT_HALT) == 1
+    (halt,) = [each for each in watching.told if each.kind is Kind.ROLLOUT_HALT]
+    assert "then correct bots.yaml: it is carried out when it is saved." in halt.say(catalogue("en"))
+    assert "düzeltin: kaydedilince uygulanır." in halt.say(catalogue("tr"))
     assert metric(watching, "rollout_halted") == 1
     assert metric(watching, "last_success_timestamp_seconds"), "the watcher itself is at work"
     assert Kind.CONVERGED not in watching.kinds()

@@ -201,6 +201,17 @@ def test_each_decision_is_news_once() -> None:
     assert only(dog.look([ILL], 4)).new
 
 
+def test_a_wait_that_changes_its_reason_back_and_forth_is_no_news() -> None:
+    """A machine that is busy now and then has a whole fleet waiting, for that and for each other."""
+    dog = Watchdog()
+    others = [replace(ILL, client_id=f"b{number}", container=f"b{number}") for number in range(3)]
+    told = []
+    for now in range(0, 60, 5):
+        found = dog.look([ILL, *others], now, busy=now % 10 == 0 and now >= POLICY.patience)
+        told += [(one.kind, one.key) for one in found if one.client_id == "b2" and one.new]
+    assert told == [(Kind.WAIT, "patience"), (Kind.WAIT, "others"), (Kind.WAIT, "busy")]
+
+
 def test_an_inspection_says_when_it_started_and_how_often() -> None:
     container = ObservedContainer("c1", "p-bot-a", "a", ContainerState.RUNNING, "", "", None, "healthy")
     seen = Seen.of(container, {"State": {"StartedAt": "2026-01-01T00:00:00Z"}, "RestartCount": 3})
