@@ -40,7 +40,7 @@ def carry_out(app: App, fleet: Fleet, act: Callable[[Reporter], Outcome]) -> tup
 def confirmed(app: App, plan: Plan) -> bool:
     """Asks before something that runs is interrupted. Raises click.Abort on Ctrl-C."""
     stopped = [lane[0].client_id for lane in plan.lanes if any(step.kind is ActionKind.STOP for step in lane)]
-    if not stopped or not app.can_ask:
+    if not stopped:
         return True
     for line in planning.render(replace(plan, notes=()), app.say):
         click.echo(line)

@@ -22,7 +22,7 @@ from manager.fleet import Fleet
 from manager.image import BotImage, BuildsImages, ImageProgress
 from manager.locking import turn
 from manager.observed import Observed
-from manager.plan import Note, Plan
+from manager.plan import ActionKind, Note, Plan
 from manager.problems import EngineError, EngineProblem
 from manager.rollout import Halt
 from manager.spec import ContainerSpec
@@ -106,7 +106,7 @@ def up(  # noqa: PLR0913  the command's own options
     dry_run: bool = False,
     on_progress: OnProgress = ignore,
     *,
-    confirm: Callable[[Plan], bool] = lambda plan: True,
+    confirm: Callable[[Plan], bool] | None = None,
     environ: Mapping[str, str] = os.environ,
     admit: Callable[[Look], Plan] = lambda look: look.plan,
     stopping: threading.Event | None = None,
@@ -114,22 +114,39 @@ def up(  # noqa: PLR0913  the command's own options
 ) -> Outcome:
     """Makes what bots.yaml says true, for `only` these bots or for all.
 
-    `confirm` is asked once, before the first step of a plan that has any. `admit` chooses from each plan what is
-    done of it now. Once `stopping` is set no further step begins. `rebuild`: as of `image.ensure`. Raises
-    EngineError when there is no image or nothing could be observed, NoTurn when it was stopped before its turn; what
-    fails later stands in the outcome.
+    `confirm` is asked about a plan that has any step, before the first, and again only where other bots would be
+    interrupted than it was asked about. No turn is held meanwhile: a person may take long to answer, and a watcher must
+    not wait for that. `admit` chooses from each plan what is done of it now. Once `stopping` is set no further step
+    begins. `rebuild`: as of `image.ensure`. Raises EngineError when there is no image or nothing could be observed,
+    NoTurn when it was stopped before its turn; what fails later stands in the outcome.
     """
     if dry_run:
         found = image.find(engine, fleet.image, rebuild=rebuild)
         planner = _planner(fleet, engine, only, found)
         return _dry(lambda: admit(planner()), found)
-    with project_turn(fleet, engine, on_progress, stopping):
-        found = image.ensure(engine, fleet.image, environ, on_progress, rebuild=rebuild)
-        planner = _planner(fleet, engine, only, found)
-        outcome = _carry_out(
-            lambda: admit(planner()), fleet, engine, on_progress, confirm=confirm, stopping=stopping
-        )
-    return replace(outcome, image=found)
+    built, agreed = False, None
+    while True:
+        with project_turn(fleet, engine, on_progress, stopping):
+            found = image.ensure(engine, fleet.image, environ, on_progress, rebuild=rebuild and not built)
+            built = found.built or built
+            planner = _planner(fleet, engine, only, found)
+            seen = planner()
+            if confirm is None or seen.plan.empty or (agreed is not None and _stopped(seen.plan) <= agreed):
+                look = partial(_admitted, admit, planner)
+                outcome = _carry_out(look, fleet, engine, on_progress, first=admit(seen), stopping=stopping)
+                return replace(outcome, image=replace(found, built=built))
+        if not confirm(seen.plan):
+            return Outcome(seen.plan, seen.plan.notes, image=replace(found, built=built), confirmed=False)
+        agreed = (agreed or frozenset()) | _stopped(seen.plan)
+
+
+def _admitted(admit: Callable[[Look], Plan], planner: Callable[[], Look]) -> Plan:
+    return admit(planner())
+
+
+def _stopped(plan: Plan) -> frozenset[str | None]:
+    """Whom it interrupts."""
+    return frozenset(step.client_id for lane in plan.lanes for step in lane if step.kind is ActionKind.STOP)
 
 
 def down(
@@ -258,14 +275,12 @@ def _carry_out(  # noqa: PLR0913
     engine: ReconcilesOn,
     on_progress: OnProgress,
     *,
-    confirm: Callable[[Plan], bool] = lambda plan: True,
+    first: Plan | None = None,
     passes: int = PASSES,
     stopping: threading.Event | None = None,
 ) -> Outcome:
-    """Looks, plans and executes until nothing is left that only a lost race prevented."""
-    first = plan = look()
-    if not plan.empty and not confirm(plan):
-        return Outcome(plan, plan.notes, confirmed=False)
+    """Looks, plans and executes until nothing is left that only a lost race prevented. `first`: a look just taken."""
+    first = plan = look() if first is None else first
     done: list[Step] = []
     for left in range(passes - 1, -1, -1):
         tell = partial(_tell, on_progress, final=left == 0)

@@ -68,17 +68,19 @@ def up(  # noqa: PLR0913, PLR0917  the command's own options
     on_progress: Callable[[Progress | News], None],
     language: str,
     *,
-    confirm: Callable[[Plan], bool],
+    confirm: Callable[[Plan], bool] | None,
     environ: Mapping[str, str],
     rebuild: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """As `reconcile.up`, with what is changed changed by `rollout`; returns when that is over, or stopped (`halt`).
 
-    `confirm` is asked once, about all of it. Each pass looks anew and leaves the turn to other managers between.
+    `confirm` is asked about all of it, before it begins. Each pass looks anew and leaves the turn to other managers
+    between.
     """
-    roller = Roller(rollout, Survey(engine, fleet, language), on_progress)
+    roller = Roller(rollout, Survey(engine, fleet, language), on_progress, clock)
 
-    def a_pass(confirm: Callable[[Plan], bool], *, rebuild: bool = False) -> Outcome:
+    def a_pass(confirm: Callable[[Plan], bool] | None = None, *, rebuild: bool = False) -> Outcome:
         return reconcile.up(
             fleet,
             engine,
@@ -90,12 +92,12 @@ def up(  # noqa: PLR0913, PLR0917  the command's own options
             rebuild=rebuild,
         )
 
-    outcome = a_pass(lambda _: confirm(roller.whole), rebuild=rebuild)
+    outcome = a_pass(confirm, rebuild=rebuild)
     if not outcome.confirmed:
-        return replace(outcome, plan=roller.whole)
+        return outcome
     first = roller.whole
     while rollout.under_way and rollout.halt is None and not outcome.errors:
         time.sleep(LOOK_SECONDS)
-        later = a_pass(lambda _: True)
+        later = a_pass()
         outcome = replace(later, steps=(*outcome.steps, *later.steps), image=outcome.image)
     return replace(outcome, plan=first, halt=rollout.halt)

@@ -46,8 +46,10 @@ def up(  # noqa: PLR0913, PLR0917  its options
     rollout = Rollout(canary=canary, batch=batch) if canary or batch else None
 
     def act(reporter: Reporter) -> Outcome:
-        def confirm(plan: Plan) -> bool:
-            return yes or reporter.asking(lambda: confirmed(app, plan))
+        def ask(plan: Plan) -> bool:
+            return reporter.asking(lambda: confirmed(app, plan))
+
+        confirm = ask if app.can_ask and not yes else None
 
         if rollout is None or dry_run:
             return reconcile.up(

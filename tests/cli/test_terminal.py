@@ -80,6 +80,21 @@ def test_up_with_yes_asks_nothing(cli: Cli, fleet: Fleet, sdk: docker.APIClient,
     assert states(sdk, project) == {"sales": "running"}
 
 
+def test_a_question_that_nobody_answers_holds_up_no_other_manager(
+    cli: Cli, fleet: Fleet, sdk: docker.APIClient, project: str
+) -> None:
+    fleet("sales")
+    cli("up")
+    fleet("sales, memory: 512m")
+    terminal = cli.terminal("up")
+    terminal.expect("[y/N]")
+    assert cli("up").code == 0, "it does not wait, and does what is asked about"
+    terminal.type("y")
+    ran = terminal.end()
+    assert ran.code == 0
+    assert ran.lines[-1] == "Nothing to do."
+
+
 def test_the_question_in_turkish(cli: Cli, fleet: Fleet, sdk: docker.APIClient, project: str) -> None:
     fleet("satis")
     cli("up")

@@ -100,3 +100,42 @@ def test_a_wait_for_another_manager_ends_with_its_turn(engine: FakeEngine) -> No
     holder.join()
     assert outcome.ok
     assert engine.model.running() == {"a", "b", "c"}
+
+
+def changed(engine: FakeEngine, *clients: str) -> None:
+    """Somebody gave these bots other settings; what runs is to be interrupted for that."""
+    for found in list(engine.model.containers.values()):
+        if found.client_id in clients:
+            engine.model.containers[found.id] = replace(found, spec_hash="other")
+
+
+def test_while_a_person_is_asked_the_turn_is_free(engine: FakeEngine) -> None:
+    """A watcher beside it goes on, however long the answer takes; what it did meanwhile is seen."""
+    reconcile.up(FLEET, engine)
+    changed(engine, "a")
+    told: list[Progress] = []
+
+    def confirm(plan: Plan) -> bool:
+        assert len(plan.lanes) == 1
+        assert reconcile.up(FLEET, engine, on_progress=told.append, stopping=threading.Event()).ok
+        return True
+
+    outcome = reconcile.up(FLEET, engine, confirm=confirm)
+    assert not [each for each in told if isinstance(each, Waiting)]
+    assert outcome.nothing_to_do
+
+
+def test_a_person_is_asked_again_where_others_would_be_interrupted_by_now(engine: FakeEngine) -> None:
+    reconcile.up(FLEET, engine)
+    changed(engine, "a")
+    asked: list[set[str | None]] = []
+
+    def confirm(plan: Plan) -> bool:
+        asked.append({lane[0].client_id for lane in plan.lanes})
+        changed(engine, "b")
+        return len(asked) < 2
+
+    outcome = reconcile.up(FLEET, engine, confirm=confirm)
+    assert asked == [{"a"}, {"a", "b"}]
+    assert not outcome.confirmed
+    assert outcome.steps == ()

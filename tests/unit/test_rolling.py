@@ -104,11 +104,36 @@ def test_it_asks_once_and_about_all_of_it() -> None:
     engine = running()
     outcome, told, (asked,) = up(NEW, engine, Rollout(), sure=False)
     assert not outcome.confirmed
-    assert told == ["first"]
+    assert told == []
     assert [lane[0].client_id for lane in asked.lanes] == ["a", "b", "c"]
     assert outcome.plan == asked
     assert engine.memories() == dict.fromkeys("abc", "512m")
     assert len(up(NEW, engine, Rollout())[2]) == 1
+
+
+def test_who_thinks_it_over_for_long_takes_no_time_from_the_first_bot() -> None:
+    """Three minutes are the bot's, to become READY."""
+    engine = running(patience=3)
+    now = 0.0
+
+    def confirm(_: Plan) -> bool:
+        nonlocal now
+        now += 600
+        return True
+
+    outcome = rolling.up(
+        NEW,
+        engine,
+        Rollout(),
+        None,
+        lambda _: None,
+        "en",
+        confirm=confirm,
+        environ={},
+        clock=lambda: now,  # type: ignore[arg-type]
+    )
+    assert outcome.ok
+    assert engine.memories() == dict.fromkeys("abc", "1g")
 
 
 def test_a_failure_ends_it_and_stands_in_the_outcome() -> None:
