@@ -12,7 +12,7 @@ from manager import image, pressure, reconcile
 from manager.engine import Engine
 from manager.execute import Step, StepState
 from manager.fleet import Fleet
-from manager.image import ImageProgress
+from manager.image import BotImage, ImageProgress
 from manager.locking import NoTurn
 from manager.observed import ContainerState
 from manager.plan import ActionKind, Note, Plan
@@ -111,9 +111,9 @@ class Worker:
     def _hold(self, fleet: Fleet, stopping: threading.Event) -> None:
         if self._holder.holds or self._unguarded:
             return
-        found = image.ensure(
-            self._engine, fleet.image, self._ways.environ, lambda each: self._report(each, fleet, stopping)
-        )
+        found = image.find(self._engine, fleet.image)
+        if not found.exists:
+            found = self._build(fleet, stopping)
         # A first pass may take minutes: whoever asks meanwhile must not read that the engine is away.
         self._metrics.engine_up.set(1)
         try:
@@ -123,6 +123,15 @@ class Worker:
                 raise
             self._unguarded = True
             self._teller.tell(Happening(Kind.WATCH_UNGUARDED, {"error": error}))
+
+    def _build(self, fleet: Fleet, stopping: threading.Event) -> BotImage:
+        """In the project's turn: an `up` that builds it just now is waited for as one that does anything else is."""
+
+        def report(each: Progress) -> None:
+            self._report(each, fleet, stopping)
+
+        with reconcile.project_turn(fleet, self._engine, report, stopping):
+            return image.ensure(self._engine, fleet.image, self._ways.environ, report)
 
     def _up(self, fleet: Fleet, stopping: threading.Event) -> Outcome:
         outcome = reconcile.up(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from manager.locking import turn
 from manager.observed import ContainerState
 from manager.plan import ActionKind
 from manager.problems import EngineError, EngineProblem
-from manager.watch.core import RELIST_SECONDS, Rang, StopAsked
-from manager.watch.happenings import Kind
+from manager.text import catalogue
+from manager.watch.core import RELIST_SECONDS, PassEnd, Rang, StopAsked
+from manager.watch.happenings import Happening, Kind
 from manager.watch.holder import Held
 from manager.watch.program import Program
+from manager.watch.telling import PassTeller
+from manager.watch.work import Ways, Worker
+from tests.fleets import read
 from tests.watching import Watching, fleet_text, saved
 
 TWO = fleet_text("- clientId: a\n- clientId: b\n")
@@ -192,6 +198,28 @@ def test_an_engine_that_goes_away_is_told_once_and_its_return_at_once(watching: 
     assert watching.engine.model.running() == {"a", "b"}
     assert watching.metrics.number("engine_up") == 1
     assert Kind.ENGINE_BACK in watching.kinds()
+
+
+def test_another_managers_build_is_waited_for_and_a_stop_ends_the_wait() -> None:
+    watching = Watching()
+    watching.engine.image_id = lambda reference: None  # type: ignore[method-assign]
+
+    def stop(happening: Happening) -> None:
+        told.append(happening)
+        stopping.set()
+
+    told, stopping = list[Happening](), threading.Event()
+    watching.worker = Worker(
+        watching.engine,  # type: ignore[arg-type]
+        watching.holder,
+        watching.metrics,
+        PassTeller(stop, catalogue("en")),
+        Ways({}),
+    )
+    with turn(f"project p on {watching.engine.host}"):
+        ended = watching.worker.make_pass(read("project: p\nbots: []\n"), stopping)
+    assert ended.end is PassEnd.INTERRUPTED
+    assert [each.kind for each in told] == [Kind.MANAGER_WAIT]
 
 
 def test_an_engine_that_answers_is_up_before_the_first_pass_is_over() -> None:
