@@ -229,6 +229,7 @@ WATCH_EVENTS = {
     Kind.WATCH_STOPPING: "it was told to stop while steps are under way",
     Kind.WATCH_STOP: "it has ended; the bots go on",
     Kind.WATCH_RENEW: "its own program was changed on the disk (an update); it starts itself anew",
+    Kind.WATCH_BROKEN: "that program cannot be started; nothing is done until it can, which is tried every 30 s",
     Kind.WATCH_UNGUARDED: "the engine could not be made to hold the project for it; it works on, and a second watcher could too",
     Kind.CONFIG_LOADED: "another bots.yaml counts from now on",
     Kind.CONFIG_INVALID: "bots.yaml has mistakes; the last good one goes on to count",

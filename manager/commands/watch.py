@@ -40,7 +40,15 @@ def _address(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 def watch(app: App, listen: tuple[str, int], batch: int, join: str | None, as_json: bool) -> Exit:
     tell = Teller(app.say, sys.stdout, as_json=app.json, colour=app.terminal)
     host, port = listen
-    ways = Ways(app.environ, app.say.language, batch, join, changed_for=Program().changed_for)
+    program = Program()
+    ways = Ways(
+        app.environ,
+        app.say.language,
+        batch,
+        join,
+        changed_for=program.changed_for,
+        broken=program.broken,
+    )
     around = Surroundings(app.file, app.engine(), ways, app.say, tell, host, port)
     try:
         return asyncio.run(keep_watch(around))

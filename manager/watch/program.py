@@ -1,11 +1,14 @@
 """Whether this program is still the one on the disk.
 
 A watcher runs for months, and meanwhile the project is updated. An old one would undo what the new `up` does: it makes
-other containers of the same bots.yaml. So it looks before each pass, and starts itself anew.
+other containers of the same bots.yaml. So it looks before each pass, and starts itself anew, once the new one can be
+started: an update is often half of one for a while (its packages come last), and nobody would start a dead one again.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +34,15 @@ class Program:
         if found != self._last:
             self._last, self._since = found, self._clock()
         return None if found == self._first else self._clock() - self._since
+
+    @staticmethod
+    def broken() -> str:
+        """Why the program as it is now cannot be started; empty when it can."""
+        asked = [sys.executable, "-c", "import manager.cli, manager.commands.watch"]
+        tried = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if tried.returncode == 0:
+            return ""
+        return (tried.stderr.strip() or f"exit code {tried.returncode}").splitlines()[-1]
 
     def _files(self) -> frozenset[tuple[str, int, int]]:
         return frozenset(self._each())

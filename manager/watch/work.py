@@ -22,7 +22,7 @@ from manager.rolling import LOOK_SECONDS, Roller
 from manager.rollout import News, Rollout
 from manager.spec import network_name
 from manager.survey import Survey
-from manager.watch.core import Ended, PassEnd
+from manager.watch.core import RELIST_SECONDS, Ended, PassEnd
 from manager.watch.happenings import Happening, Kind, of_decision, of_news
 from manager.watch.healing import Healer
 from manager.watch.holder import Held, Holder
@@ -36,7 +36,7 @@ from manager.watchdog import Decision
 class Ways:
     """How passes are made. `language`: in which the bots are asked. `batch`: how many bots are changed at a time, after
     the first. `join`: containers with this label are put on the bots' network, as Prometheus must be.
-    `changed_for`: as `Program`'s."""
+    `changed_for`, `broken`: as `Program`'s."""
 
     environ: Mapping[str, str]
     language: str = "en"
@@ -44,6 +44,7 @@ class Ways:
     join: str | None = None
     clock: Callable[[], float] = time.monotonic
     changed_for: Callable[[], float | None] = lambda: None
+    broken: Callable[[], str] = lambda: ""
 
 
 # Many starts, one after another, may take longer than anybody wants the watcher to look at nothing else.
@@ -71,6 +72,7 @@ class Worker:
         self._notes: tuple[Note, ...] = ()
         self._converged = False
         self._unguarded = False
+        self._broken = ""
         self.slice_seconds = SLICE_SECONDS
         self._slice: threading.Timer | None = None
 
@@ -80,7 +82,7 @@ class Worker:
         It is set here too, some time after the first step: the next pass looks anew, and goes on.
         """
         if (age := self._ways.changed_for()) is not None:
-            return Ended(PassEnd.INTERRUPTED, again_in=REST_SECONDS, renew=age >= REST_SECONDS)
+            return self._outdated(age)
         began = time.monotonic()
         self._turn_to(fleet)
         self._teller.begin()
@@ -101,6 +103,16 @@ class Worker:
             self._end_slice()
         self._count(ended, time.monotonic() - began)
         return ended
+
+    def _outdated(self, age: float) -> Ended:
+        """Nothing is done any more; `age`: seconds since the program on the disk changed last."""
+        if age < REST_SECONDS:
+            return Ended(PassEnd.INTERRUPTED, again_in=REST_SECONDS)
+        broken, before = self._ways.broken(), self._broken
+        self._broken = broken
+        if broken and broken != before:
+            self._teller.tell(Happening(Kind.WATCH_BROKEN, {"detail": broken}))
+        return Ended(PassEnd.INTERRUPTED, again_in=RELIST_SECONDS, renew=not broken)
 
     def _turn_to(self, fleet: Fleet) -> None:
         if fleet is not self._fleet:

@@ -51,6 +51,22 @@ def test_without_an_engine_it_waits_and_says_so_and_an_update_takes_over(
     assert watcher.lines[-1]["event"] == "WATCH_STOP"
 
 
+def test_an_update_that_cannot_be_started_is_told_and_waited_for(watcher: Watcher, program: Path) -> None:
+    """Its packages are installed after its files, or somebody has merged badly: a dead watcher would stay dead."""
+    watcher.until("WATCH_START")
+    watcher.until("ENGINE_LOST")
+    file = program / "manager" / "plan.py"
+    good = file.read_text()
+    file.write_text(good + "\nimport a_package_that_is_not_here_yet\n")
+    told = watcher.until("WATCH_BROKEN")
+    assert "No module named 'a_package_that_is_not_here_yet'" in told["message"]
+    file.write_text(good + "\n# as another version would have it\n")
+    watcher.until("WATCH_RENEW")
+    assert watcher.until("WATCH_START")["pid"] == watcher.process.pid
+    assert [each["event"] for each in watcher.lines].count("WATCH_BROKEN") == 1
+    assert watcher.end() == Exit.OK
+
+
 @pytest.mark.parametrize("address", ["9465", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "::1:9465", ""])
 def test_an_address_that_is_none_is_wrong_usage(cli: Cli, address: str) -> None:
     ran = cli("watch", "--listen", address)
