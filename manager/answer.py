@@ -105,7 +105,7 @@ def _halt(halt: Halt, say: Catalogue) -> dict[str, Any]:
         "client_id": halt.client_id,
         "fate": trial.fate.value,
         "state": trial.now.state,
-        "before": trial.before.state,
+        "before": None if trial.before.assumed else trial.before.state,
         "unchanged": list(halt.left),
         "message": halt.say(say),
         "fix": halt.fix(say),

@@ -47,13 +47,16 @@ _ENDED = (ContainerState.EXITED, ContainerState.RESTARTING, ContainerState.DEAD)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a bot is. `state`, `session`: as it says; None when it gives no answer. `said`: the last error it told of."""
+    """How a bot is. `state`, `session`: as it says; None when it gives no answer. `said`: the last error it told of.
+    `assumed`: nobody has seen it so; it counts as that because nothing better is known.
+    """
 
     place: ContainerState | None = None
     state: str | None = None
     permanent: bool = False
     session: bool | None = None
     said: str = ""
+    assumed: bool = False
 
     @classmethod
     def of(cls, container: ObservedContainer | None, status: Json | None = None) -> Reading:
@@ -85,6 +88,8 @@ class Reading:
     @property
     def word(self) -> str:
         """What a person reads in `status`."""
+        if self.assumed:
+            return "?"
         return self.state or (self.place.value if self.place else "-")
 
 
@@ -271,7 +276,7 @@ class Rollout:
         known = {client: readings[client] for client in sorted(ahead) if client in readings}
         broken = next((client for client, found in known.items() if found.is_broken), None)
         if self.canary and broken and all(found.state != _WELL for found in known.values()):
-            before = Reading(ContainerState.RUNNING, _WELL, session=known[broken].session)
+            before = Reading(ContainerState.RUNNING, _WELL, session=known[broken].session, assumed=True)
             self.trials[broken] = Trial(broken, before, now, first=True)
 
     def _look(self, changes: Mapping[str, Lane], readings: Mapping[str, Reading], now: float) -> list[News]:

@@ -49,6 +49,7 @@ class Ways:
 
 # Many starts, one after another, may take longer than anybody wants the watcher to look at nothing else.
 SLICE_SECONDS = 240.0
+FORGET_NOTE_SECONDS = 600.0
 
 
 class _CalledOff(Exception):
@@ -69,7 +70,7 @@ class Worker:
         self.healer = Healer(engine, self._ask, metrics, self._is_busy, ways.clock)
         self._fleet: Fleet | None = None
         self._seen: Look | None = None
-        self._notes: tuple[Note, ...] = ()
+        self._notes: list[tuple[Note, float]] = []
         self._converged = False
         self._unguarded = False
         self._broken = ""
@@ -117,6 +118,8 @@ class Worker:
     def _turn_to(self, fleet: Fleet) -> None:
         if fleet is not self._fleet:
             self._fleet, self._converged = fleet, False
+            there = self._seen.plan.notes if self._seen is not None else ()
+            self._notes = [each for each in self._notes if each[0] in there]
             self._survey = Survey(self._engine, fleet, self._ways.language)
             self._roller = Roller(self._rollout, self._survey, self._tell_news, self._ways.clock)
 
@@ -180,10 +183,7 @@ class Worker:
         self._metrics.bots({spec.client_id: spec.memory_bytes for spec in look.desired}, running)
         plan = look.plan
         self._metrics.drift.set(len(plan.shared) + sum(map(len, plan.lanes)))
-        for note in plan.notes:
-            if note not in self._notes:
-                self._teller.tell(Happening(Kind.PLAN_NOTE, {"note": note}, note.client_id))
-        self._notes = plan.notes
+        self._tell_notes(plan.notes)
         if not plan.empty or plan.blocked:
             self._converged = False
         elif not self._converged:
@@ -193,6 +193,17 @@ class Worker:
         admitted = self._roller.admit(look)
         self._metrics.rollout_halted.set(self._rollout.halt is not None)
         return admitted
+
+    def _tell_notes(self, notes: tuple[Note, ...]) -> None:
+        """Each once; again only after it was not to be told for a while: a bot that ends again and again is seen
+        running in between."""
+        now = self._ways.clock()
+        known = [each for each in self._notes if now - each[1] < FORGET_NOTE_SECONDS]
+        told = [note for note, _ in known]
+        for note in notes:
+            if note not in told:
+                self._teller.tell(Happening(Kind.PLAN_NOTE, {"note": note}, note.client_id))
+        self._notes = [each for each in known if each[0] not in notes] + [(note, now) for note in notes]
 
     def _tell_news(self, news: News) -> None:
         self._teller.tell(of_news(news))

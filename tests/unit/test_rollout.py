@@ -218,6 +218,7 @@ def test_a_manager_started_anew_does_not_sacrifice_another_bot() -> None:
     admitted, (news,) = world.step(second, 2)
     assert admitted.lanes == ()
     assert (news.key, news.client_id) == ("halt", "a")
+    assert "(before: ?)" in news.say(catalogue("en")), "this one has not seen it"
     assert world.changed() == {"a"}
     world.becomes = lambda found: READY
     world.step(second, 3)

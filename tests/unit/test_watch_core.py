@@ -284,6 +284,22 @@ def test_a_bot_that_must_not_be_touched_is_told_of_once_and_tried_again(watching
     assert watching.kinds()[-1] is Kind.CONVERGED
 
 
+def test_a_bot_that_ends_again_and_again_is_told_of_once(watching: Watching) -> None:
+    """It is seen running in between, and after an hour it is worth another line."""
+    containers = watching.engine.model.containers
+    ended = next(each for each in containers.values() if each.client_id == "a")
+    for _ in range(10):
+        for state in (ContainerState.RESTARTING, ContainerState.RUNNING):
+            containers[ended.id] = replace(ended, state=state)
+            watching.happen(Rang())
+            watching.wait(31)
+    assert watching.kinds().count(Kind.PLAN_NOTE) == 1
+    watching.wait(3600)
+    containers[ended.id] = replace(ended, state=ContainerState.RESTARTING)
+    watching.wait(31)
+    assert watching.kinds().count(Kind.PLAN_NOTE) == 2
+
+
 def test_it_ends_when_another_watcher_has_the_project() -> None:
     watching = Watching()
 
