@@ -71,6 +71,8 @@ class WatchMetrics:
         self.rollout_halted = self._gauge(
             "rollout_halted", "1 when a changed bot is not as well as before, and no other is changed"
         )
+        self._bots: frozenset[str] = frozenset()
+        self._looked_after: frozenset[str] = frozenset()
         info = Info(f"{PREFIX}build", "Version of the interpreter", registry=self.registry)
         info.info({"python": platform.python_version()})
 
@@ -84,8 +86,11 @@ class WatchMetrics:
         """`memory`: the limit of each bot that should run. Bots that should not any more are told of no more."""
         self.desired_bots.set(len(memory))
         self.running_bots.set(len(running))
-        for gauge in (self.bot_desired, self.bot_running, self.bot_memory_limit):
-            gauge.clear()
+        # Never all away and back: who asks in between would see the bots gone, and alerts end and begin anew.
+        for client_id in self._bots.difference(memory):
+            for gauge in (self.bot_desired, self.bot_running, self.bot_memory_limit):
+                gauge.remove(client_id)
+        self._bots = frozenset(memory)
         for client_id, limit in memory.items():
             self.bot_desired.labels(client_id).set(1)
             self.bot_running.labels(client_id).set(client_id in running)
@@ -93,7 +98,10 @@ class WatchMetrics:
 
     def given_up(self, wanted: Iterable[str], gave_up: frozenset[str]) -> None:
         """Of the bots that should run."""
-        self.bot_gave_up.clear()
+        wanted = frozenset(wanted)
+        for client_id in self._looked_after - wanted:
+            self.bot_gave_up.remove(client_id)
+        self._looked_after = wanted
         for client_id in wanted:
             self.bot_gave_up.labels(client_id).set(client_id in gave_up)
             self.bot_oom_kills.labels(client_id)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,6 +22,7 @@ from manager.reconcile import Waiting
 from manager.text import catalogue
 from manager.watch import discovery
 from manager.watch.happenings import Happening, Kind
+from manager.watch.metrics import WatchMetrics
 from manager.watch.server import Server
 from manager.watch.status import Status
 from manager.watch.telling import PassTeller, Teller
@@ -153,6 +156,39 @@ def ask(status: Status, *paths: str) -> list[tuple[int, str]]:
 
 def status_of(watching: Watching) -> Status:
     return Status(Path("bots.yaml"), "h", watching.core, watching.metrics, SAY)
+
+
+class Asked(dict[str, int]):
+    """Whoever takes out what is in it has the metrics asked for at that very moment, as Prometheus may."""
+
+    def __init__(self, metrics: WatchMetrics, *clients: str) -> None:
+        super().__init__(dict.fromkeys(clients, 1))
+        self.metrics = metrics
+        self.answers: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        for each in super().__iter__():
+            self.answers.append(self.metrics.render().decode())
+            yield each
+
+    def items(self) -> Any:
+        return ((each, 1) for each in self)
+
+
+def test_no_bot_that_should_run_is_ever_missing_from_the_metrics() -> None:
+    metrics = WatchMetrics()
+    metrics.bots({"a": 1, "b": 1, "gone": 1}, frozenset("a"))
+    metrics.given_up(["a", "b", "gone"], frozenset("b"))
+    asked = Asked(metrics, "a", "b")
+    metrics.bots(asked, frozenset("a"))
+    metrics.given_up(asked, frozenset("b"))
+    assert len(asked.answers) > 2
+    for answer in [*asked.answers, metrics.render().decode()]:
+        assert 'oturum_manager_bot_gave_up{client_id="b"} 1.0' in answer
+        assert 'oturum_manager_bot_desired{client_id="b"} 1.0' in answer
+    assert "gone" not in "".join(
+        line for line in metrics.render().decode().splitlines(keepends=True) if "_total" not in line
+    )
 
 
 def test_before_there_is_a_file_prometheus_keeps_the_targets_it_knows() -> None:
