@@ -47,12 +47,13 @@ class Watching:
     over: bool = False
     before_pass: Callable[[], None] = lambda: None
     changed_since: float | None = None
+    join: str | None = None
 
     def __post_init__(self) -> None:
         self.core, self.metrics = Watch(), WatchMetrics()
         self.holder = Holder(self.engine, "this test")
         teller = PassTeller(self.told.append, catalogue("en"))
-        ways = Ways({}, batch=5, clock=lambda: self.now, changed_for=self._changed_for)
+        ways = Ways({}, batch=5, join=self.join, clock=lambda: self.now, changed_for=self._changed_for)
         self.worker = Worker(self.engine, self.holder, self.metrics, teller, ways)  # type: ignore[arg-type]
         self.stopping = threading.Event()
 

@@ -94,6 +94,8 @@ class Worker:
             if ended.end is not PassEnd.INTERRUPTED and not ended.away:
                 touched = frozenset(step.action.client_id for step in outcome.steps)
                 ended = self._look_after(fleet, stopping, ended, touched)
+            # Last: who cannot be put there is no reason to leave a bot alone that hangs.
+            self._join(fleet, outcome)
         except Held as held:
             return Ended(PassEnd.FAILED, held_by=held.holder)
         except (NoTurn, _CalledOff):
@@ -149,7 +151,7 @@ class Worker:
             return image.ensure(self._engine, fleet.image, self._ways.environ, report)
 
     def _up(self, fleet: Fleet, stopping: threading.Event) -> Outcome:
-        outcome = reconcile.up(
+        return reconcile.up(
             fleet,
             self._engine,
             on_progress=lambda each: self._report(each, fleet, stopping),
@@ -157,9 +159,10 @@ class Worker:
             admit=self._admit,
             stopping=stopping,
         )
+
+    def _join(self, fleet: Fleet, outcome: Outcome) -> None:
         if self._ways.join and outcome.ok and fleet.enabled:
             self._engine.join_labelled(network_name(fleet.project), self._ways.join)
-        return outcome
 
     def _report(self, progress: Progress, fleet: Fleet, stopping: threading.Event) -> None:
         if isinstance(progress, ImageProgress):

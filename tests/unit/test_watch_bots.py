@@ -269,3 +269,20 @@ def test_one_bot_that_cannot_be_made_keeps_no_other_from_being_healed(watching: 
     health(watching, "b", "unhealthy")
     watching.wait(60)
     assert metric(watching, "bot_restarts_total", client_id="b", reason="unhealthy") == 1
+
+
+def test_a_prometheus_that_cannot_be_joined_keeps_no_bot_from_being_healed() -> None:
+    """It is on the host's network, say: whoever wanted it to be joined is told, and the bots are looked after."""
+    watching = Watching(join="scrapes")
+
+    def refuse(network: str, label: str) -> None:
+        raise EngineError(EngineProblem.OTHER, f"nothing with the label {label} can be put on {network}")
+
+    watching.engine.join_labelled = refuse  # type: ignore[method-assign]
+    watching.save(text("512m"))
+    watching.wait(5)
+    watching.engine.statuses["b"] = None
+    health(watching, "b", "unhealthy")
+    watching.wait(600)
+    assert metric(watching, "bot_restarts_total", client_id="b", reason="unhealthy")
+    assert watching.kinds().count(Kind.PASS_FAILED) == 1
