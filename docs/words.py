@@ -264,7 +264,7 @@ WATCH_OUTRO = """## HTTP
 |---|---|
 | `GET /metrics` | [metrics.md](metrics.md#metrics-of-the-watcher) |
 | `GET /sd` | Prometheus' `http_sd`: a group for every bot that should run, `<container>:9464`, with the labels `client_id` and `project`, and `__meta_oturum_container`, `__meta_oturum_memory_limit_bytes` for relabelling. 503 until a bots.yaml was read: Prometheus then keeps what it knows |
-| `GET /healthz` | `ok`: False (and 503) only where starting the watcher anew may help; a bots.yaml with mistakes or an engine that is away is in `problems`, with 200: a supervisor that starts it anew for that would only lose the last good file |
+| `GET /healthz` | `ok`: False (and 503) only where starting the watcher anew may help; a bots.yaml with mistakes, an engine that is away, a roll-out that stopped and bots that were given up are in `problems`, with 200: a supervisor that starts it anew for that would only lose the last good file |
 
 ## One watcher a project and engine
 

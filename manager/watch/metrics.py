@@ -73,6 +73,7 @@ class WatchMetrics:
         )
         self._bots: frozenset[str] = frozenset()
         self._looked_after: frozenset[str] = frozenset()
+        self.gave_up: frozenset[str] = frozenset()
         info = Info(f"{PREFIX}build", "Version of the interpreter", registry=self.registry)
         info.info({"python": platform.python_version()})
 
@@ -102,6 +103,7 @@ class WatchMetrics:
         for client_id in self._looked_after - wanted:
             self.bot_gave_up.remove(client_id)
         self._looked_after = wanted
+        self.gave_up = wanted & gave_up
         for client_id in wanted:
             self.bot_gave_up.labels(client_id).set(client_id in gave_up)
             self.bot_oom_kills.labels(client_id)

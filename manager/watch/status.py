@@ -36,6 +36,12 @@ class Status:
         problems = [] if core.errors is None else core.errors.lines(self._say)
         if core.last_error is not None:
             problems.append(core.last_error.say(self._say).message)
+        if self._metrics.number("rollout_halted"):
+            problems.append(self._say("watch.health_halted"))
+        if self._metrics.gave_up:
+            problems.append(
+                self._say("watch.health_gave_up", clients=", ".join(sorted(self._metrics.gave_up)))
+            )
         if hung:
             problems.append(self._say("watch.health_hung", seconds=round(_HUNG_SECONDS)))
         number = self._metrics.number

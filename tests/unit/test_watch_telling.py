@@ -154,8 +154,8 @@ def ask(status: Status, *paths: str) -> list[tuple[int, str]]:
     return asyncio.run(asked())
 
 
-def status_of(watching: Watching) -> Status:
-    return Status(Path("bots.yaml"), "h", watching.core, watching.metrics, SAY)
+def status_of(watching: Watching, language: str = "en") -> Status:
+    return Status(Path("bots.yaml"), "h", watching.core, watching.metrics, catalogue(language))
 
 
 class Asked(dict[str, int]):
@@ -218,6 +218,21 @@ def test_health_tells_of_a_bad_file_and_a_lost_engine_and_is_no_reason_to_start_
     watching.engine.down = False
     watching.wait(60)
     assert len(status.health()["problems"]) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "tr"])
+def test_health_tells_of_a_stopped_roll_out_and_of_bots_that_were_given_up(language: str) -> None:
+    watching = Watching()
+    watching.save(fleet_text("- clientId: a\n- clientId: b\n"))
+    watching.wait(5)
+    status = status_of(watching, language)
+    watching.metrics.rollout_halted.set(1)
+    watching.metrics.given_up(["a", "b"], frozenset({"b", "gone"}))
+    health = status.health()
+    halted, gave_up = health["problems"]
+    assert health["ok"]
+    assert "python -m manager status" in halted
+    assert ": b. " in gave_up
 
 
 def test_a_pass_that_never_ends_makes_it_unhealthy() -> None:
