@@ -95,6 +95,10 @@ def _table(app: App, told: Sequence[Story], clock: Clock) -> None:
 
 def _errors(app: App, found: Stories) -> None:
     clock = Clock(found.window.now)
+    for story in found.told:  # on stderr: what is counted below is not all there was
+        if story.unreadable:
+            missed = app.say("diagnosis.note_unreadable", count=story.unreadable)
+            click.secho(f"{story.client_id}: {missed}", fg="yellow", err=True)
     if not any(story.failures for story in found.told):
         click.echo(app.say("diagnosis.no_failures"))
         return

@@ -149,7 +149,7 @@ def failure_text(failure: Failure, say: Catalogue) -> str:
 def notes(story: Story, say: Catalogue) -> list[str]:
     """What a reader of the figures has to know beside them."""
     found = []
-    if story.end is None:
+    if story.end is None and not story.unreadable:
         found.append(say("diagnosis.no_log", client=story.client_id))
     if story.unclean:
         found.append(say("diagnosis.note_unclean", count=story.unclean))

@@ -249,6 +249,15 @@ def test_a_log_that_cannot_be_read_is_named_and_the_others_are_told(world: World
     assert {"sales", "support", "ghost"} <= {line.split()[0] for line in ran.lines if line}
 
 
+def test_no_failures_of_a_log_that_is_damaged_is_not_all_that_is_said(world: World) -> None:
+    log = ago(Log("idle"), HOUR).start().stop()
+    log.lines.append("[[[")
+    fill(world.engine, world.image, log)
+    ran = world.cli("diagnostics", "error", "idle")
+    assert (ran.code, ran.out) == (0, "No failures.\n")
+    assert ran.err == "idle: 1 line(s) of the log could not be read and do not count.\n"
+
+
 def test_nothing_is_left_behind(world: World) -> None:
     assert world.cli("diagnostics", "summary").lines
     assert not world.sdk.containers(all=True, filters={"label": f"{LABEL_TOOL}={PROJECT}"})

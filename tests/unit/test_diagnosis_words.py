@@ -180,6 +180,11 @@ def test_errors_come_worst_first_with_count_time_and_hint() -> None:
     assert "later" not in shown
 
 
+def test_a_log_of_which_nothing_can_be_read_is_not_told_as_none() -> None:
+    notes = words.notes(Log().tell(text=b"[[[\nno event either\n"), SAY)
+    assert notes == ["2 line(s) of the log could not be read and do not count."]
+
+
 def test_a_failure_without_a_text_is_not_told_as_an_end() -> None:
     ended, silent = (Failure("STARTUP", reason, "warning", 1, at(0), at(0)) for reason in ("unclean", ""))
     assert failure_text(ended, SAY) == SAY("diagnosis.unclean")
