@@ -211,7 +211,7 @@ It keeps the engine as bots.yaml says. What wakes it:
 
 A pass is what `up` does: image, plan, steps, with the same lock against other managers on this machine. A bots.yaml that is saved during a long pass ends it after the steps
 under way; the next one begins at once. So does a pass that takes more than four minutes, as many starts one after another may. A watcher whose own program was changed on the disk makes no pass, and starts itself anew once that
-has been at rest for 5 s: an update (`git pull && make up`) needs no other care. Two things come on top:
+has been at rest for 5 s and can be started: an update (`git pull && make up`) needs no other care. Two things come on top:
 
 - **A change comes to one bot first.** What recreates bots (another image, other settings) is done to one of them, as by `up --canary --batch 5` (`--batch N` for another number).
   If that bot is not as well as before, the roll-out stops, and the log and `oturum_manager_rollout_halted` say so, until bots.yaml is corrected or that bot is well after all.
