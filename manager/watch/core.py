@@ -197,7 +197,7 @@ class Watch:
         if saved == self.fleet:
             return [_tell(Kind.CONFIG_MENDED)] if mended else []
         self.fleet = saved
-        self._failures = 0
+        self._failures, self._told_error = 0, ""
         self._due = now
         # What is under way may take minutes (many bots start one after another), and is for an older file.
         effects: list[Effect] = [CallOff()] if self.passing else []

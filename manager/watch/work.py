@@ -120,6 +120,7 @@ class Worker:
     def _turn_to(self, fleet: Fleet) -> None:
         if fleet is not self._fleet:
             self._fleet, self._converged = fleet, False
+            self._teller.forget()
             there = self._seen.plan.notes if self._seen is not None else ()
             self._notes = [each for each in self._notes if each[0] in there]
             self._survey = Survey(self._engine, fleet, self._ways.language)

@@ -155,6 +155,28 @@ def test_a_failing_step_is_tried_again_ever_more_slowly_and_told_once(watching: 
     assert watching.kinds()[-1] is Kind.CONVERGED
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_still_fails_with_another_file_is_told_again(watching: Watching, whole: bool) -> None:
+    """Whoever saved it wants to know whether it helped. `whole`: not even a plan can be made."""
+
+    def refuse(kind: ActionKind) -> None:
+        raise EngineError(EngineProblem.DISK_FULL, "no space left on device")
+
+    def missing(reference: str) -> None:
+        return None
+
+    if whole:
+        watching.engine.image_id = missing  # type: ignore[method-assign]
+    watching.engine.before_write = refuse
+    watching.save(fleet_text("- clientId: a\n- clientId: b\n- clientId: c\n"))
+    watching.wait(60)
+    kind = Kind.PASS_FAILED if whole else Kind.STEP_FAILED
+    before = watching.kinds().count(kind)
+    watching.save(fleet_text("- clientId: a\n- clientId: b\n- {clientId: c, memory: 2g}\n"))
+    watching.wait(60)
+    assert watching.kinds().count(kind) == 2 * before > 0
+
+
 def test_the_events_of_a_failing_pass_do_not_bring_its_retry_forward(watching: Watching) -> None:
     """A bot with secrets is made anew each time: what somebody left unstarted may lack them."""
 
