@@ -6,6 +6,8 @@ key the youngest word counts. Nothing is written, and no lock is taken.
 
 from __future__ import annotations
 
+import re
+import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,14 @@ Record = tuple[bytes, int, bytes | None]
 
 class Unreadable(Exception):
     """A file is no LevelDB file, or damaged."""
+
+
+def check(folder: Path) -> None:
+    """Raises Unreadable, OSError where a browser would begin a new, empty database: its table of contents is gone."""
+    named = (folder / "CURRENT").read_text(errors="replace").strip()
+    if not re.fullmatch(r"MANIFEST-\d+", named):
+        raise Unreadable("CURRENT: it names no MANIFEST")
+    (folder / named).stat()
 
 
 def read(folder: Path) -> dict[bytes, bytes]:
@@ -49,11 +59,11 @@ def _text(raw: bytes) -> str:
 
 
 def _records(path: Path) -> Iterator[Record]:
-    match path.suffix:
-        case ".ldb" | ".sst":
-            yield from _table(path.read_bytes())
-        case ".log":
-            yield from _log(path.read_bytes())
+    if path.suffix not in (".ldb", ".sst", ".log"):
+        return
+    if stat.S_ISFIFO(path.stat().st_mode):  # would be waited for without end
+        raise ValueError("no file")
+    yield from (_log if path.suffix == ".log" else _table)(path.read_bytes())
 
 
 def _log(raw: bytes) -> Iterator[Record]:

@@ -7,13 +7,15 @@ Chromium.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
 import socket
+import stat
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from manager import leveldb
 ORIGIN = "https://web.whatsapp.com"
 INDEXED_DB = "https_web.whatsapp.com_0.indexeddb."
 SESSION_KEYS = ("last-wid-md", "WANoiseInfo")
-_DEEPEST = 6
+_DEEPEST = 16
 _NO_DATA = frozenset({"LOCK", "LOG", "LOG.old"})
 _FLOCK = struct.Struct("hhqqi4x")
 _MARKS = ("Local Storage", "IndexedDB", "Preferences")
@@ -36,6 +38,7 @@ class Profile:
     """`problem`: a key of the catalogue's [profile] that says why it cannot be imported, with its `values`.
 
     `foreign_host`: the browser's lock names another machine or a container; whether it runs there cannot be seen.
+    `device`: the phone's number and which of its linked devices the session is.
     """
 
     folder: Path
@@ -45,6 +48,7 @@ class Profile:
     size: int = 0
     browser_version: str | None = None
     phone_masked: str | None = None
+    device: str = field(default="", repr=False)
     foreign_host: str | None = None
     problem: str | None = None
     values: tuple[tuple[str, object], ...] = ()
@@ -86,20 +90,29 @@ def name_of(folder: Path) -> str:
 
 
 def judge(folders: Iterable[Path], wanted: str | None = None) -> list[Profile]:
-    """Each looked at; two of one name are both refused. `wanted`: the name instead of the folder's own."""
+    """Each looked at; two of one name are both refused, and so are two copies of one session.
+
+    `wanted`: the name instead of the folder's own.
+    """
     found = [_look(folder, wanted or name_of(folder)) for folder in folders]
-    names = [each.name.lower() for each in found]
-    return [
-        each.refused("clash", name=each.name)
-        if not each.problem and names.count(each.name.lower()) > 1
-        else each
-        for each in found
-    ]
+    return [each if each.problem else _beside(each, found) for each in found]
+
+
+def _beside(profile: Profile, found: Iterable[Profile]) -> Profile:
+    others = [each for each in found if each is not profile]
+    if any(each.name.lower() == profile.name.lower() for each in others):
+        return profile.refused("clash", name=profile.name)
+    for each in others:
+        if each.device == profile.device:
+            return profile.refused("copy", other=each.folder)
+    return profile
 
 
 def _look(folder: Path, name: str) -> Profile:
     profile = Profile(folder, name)
     try:
+        if not name:
+            return profile.refused("no_name")
         if not is_client_id(name):
             better = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:63] or "sales"
             return profile.refused("bad_name", name=name, better=better)
@@ -107,7 +120,8 @@ def _look(folder: Path, name: str) -> Profile:
             return profile.refused("in_use", holder=holder)
         return _session_in(replace(profile, foreign_host=_foreign_host(folder)))
     except OSError as error:
-        return profile.refused("unreadable", path=error.filename or folder, reason=error.strerror)
+        problem = "unreadable" if error.errno in (errno.EACCES, errno.EPERM) else "not_whole"
+        return profile.refused(problem, path=error.filename or folder, reason=error.strerror)
     except leveldb.Unreadable as error:
         return profile.refused("damaged", detail=error)
 
@@ -118,16 +132,19 @@ def _session_in(profile: Profile) -> Profile:
     databases = default / "IndexedDB"
     if not storage.is_dir():
         return profile.refused("no_local_storage")
-    if not any(databases.glob(f"{INDEXED_DB}*")):
+    found = [each for each in databases.glob(f"{INDEXED_DB}*") if each.is_dir()]
+    if not found:
         return profile.refused("no_indexed_db")
+    for database in (storage, *(each for each in found if each.suffix == ".leveldb")):
+        leveldb.check(database)
     kept = leveldb.local_storage(storage, ORIGIN)
     if not all(kept.get(key) for key in SESSION_KEYS):
         return profile.refused("not_paired")
     files = tuple(
         path
         for part in PARTS
-        for path in sorted((default / part).rglob("*"))
-        if path.is_file() and not path.is_symlink() and _belongs(path.relative_to(default))
+        for path in sorted(_files(default / part))
+        if _belongs(path.relative_to(default))
     )
     newest = max(path.stat().st_mtime for path in files)
     return replace(
@@ -137,7 +154,26 @@ def _session_in(profile: Profile) -> Profile:
         size=sum(path.stat().st_size for path in files),
         browser_version=_last_version(profile.folder),
         phone_masked=mask_phone(kept["last-wid-md"].strip('"')),
+        device=kept["last-wid-md"].strip('"'),
     )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Through links too, because the browser goes through them: each folder once. Raises OSError."""
+    seen: set[tuple[int, int]] = set()
+    for here, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+        found = Path(here).stat()
+        if (found.st_dev, found.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((found.st_dev, found.st_ino))
+        for path in (Path(here, name) for name in names):
+            if stat.S_ISREG(path.stat().st_mode):
+                yield path
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _belongs(path: Path) -> bool:
@@ -183,8 +219,10 @@ def in_use(folder: Path) -> str:
 
     The database's own locks are the surest sign, because the kernel gives them back however their holder dies.
     """
-    for path in sorted((folder / "Default").rglob("LOCK")):
-        if _is_locked(path):
+    default = folder / "Default"
+    beyond = [path for part in PARTS if (default / part).is_dir() for path in _files(default / part)]
+    for path in sorted({*default.rglob("LOCK"), *(path for path in beyond if path.name == "LOCK")}):
+        if path.is_file() and _is_locked(path):
             return str(path)
     named = _singleton(folder)
     if named and named[0] == socket.gethostname() and _is_alive(named[1]):

@@ -104,8 +104,7 @@ def obstacles(
         if client in found:
             continue
         if 0 < major(ours) < major(written_by):
-            values = {"version": written_by, "ours": ours, "image": volumes.fleet.image or "oturum-bot"}
-            found[client] = Obstacle("newer_browser", values)
+            found[client] = Obstacle("newer_browser", {"version": written_by, "ours": ours})
         elif client in there and (look := volumes.look(client))["present"]:
             found[client] = Obstacle("has_session", {"client": client, "phone": look["phone"] or "?"})
     return found

@@ -40,6 +40,7 @@ def make_profile(
         each.mkdir(parents=True)
         (each / "LOCK").touch()
         (each / "CURRENT").write_text("MANIFEST-000001\n")
+        (each / "MANIFEST-000001").touch()
     kept = PAIRED if entries is None else entries
     written = {f"_{ORIGIN}\0\x01{key}".encode(): b"\x01" + value.encode() for key, value in kept.items()}
     (local / "000003.log").write_bytes(leveldb_log(written))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,10 +70,16 @@ def _folders(app: App, path: Path, name: str | None) -> Sequence[Path]:
         raise UserError(
             app.say("import.no_such_path", path=missing), app.say("import.no_such_path_fix")
         ) from None
-    except OSError as error:
+    except NotADirectoryError:
+        typed = shlex.quote(str(path))
         raise UserError(
-            app.say("profile.unreadable", path=error.filename or path, reason=error.strerror),
-            app.say("profile.unreadable_fix", path=error.filename or path),
+            app.say("import.no_folder", path=path), app.say("import.no_folder_fix", typed=typed)
+        ) from None
+    except OSError as error:
+        place = error.filename or path
+        raise UserError(
+            app.say("profile.unreadable", path=place, reason=error.strerror),
+            app.say("profile.unreadable_fix", typed=shlex.quote(str(place))),
         ) from None
     if not found:
         raise UserError(app.say("import.nothing", path=path), app.say("import.nothing_fix"))
@@ -111,6 +118,7 @@ def _refuse_all_or_show(app: App, found: Sequence[Profile]) -> None:
             click.echo(app.say("import.found", folder=each.folder, client=each.name, **values))
     for each in bad:
         why: dict[str, object] = {"folder": each.folder, "path": each.folder, **dict(each.values)}
+        why["typed"] = shlex.quote(str(why["path"]))
         said = f"{app.say(f'profile.{each.problem}', **why)} {app.say(f'profile.{each.problem}_fix', **why)}"
         click.secho(f"{each.folder}: {said}".rstrip(), fg="red", err=True)
     if bad:

@@ -13,7 +13,7 @@ from bot.contract import SESSION_MOUNT
 from manager.engine import Engine
 from manager.exits import Exit
 from tests.cli.conftest import Cli
-from tests.profile_folders import make_profile
+from tests.profile_folders import PAIRED, make_profile
 
 pytestmark = pytest.mark.engine
 BOTS = ("sales", "support")
@@ -29,8 +29,9 @@ def saved(cli: Cli, project: str, tmp_path: Path) -> Path:
     """A backup of both bots, whose volumes are gone since."""
     bots = "".join(f"  - {{clientId: {each}}}\n" for each in (*BOTS, "fresh"))
     cli.file.write_text(f"project: {project}\nbots:\n{bots}")
-    for each in BOTS:
-        make_profile(tmp_path / "auth" / f"session-{each}", version=None)
+    for number, each in enumerate(BOTS, 1):
+        entries = PAIRED | {"last-wid-md": f'"905321234567:{number}@c.us"'}
+        make_profile(tmp_path / "auth" / f"session-{each}", entries, version=None)
     imported = cli("import", "auth", "--yes")
     assert imported.code == Exit.OK, imported
     made = cli("backup", *BOTS, "-o", "two.plain", "--plain")

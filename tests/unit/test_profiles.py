@@ -55,7 +55,9 @@ def test_a_session_is_told_by_its_keys_and_only_its_files_travel(tmp_path: Path)
     assert set(made.files) == {
         "Default/Local Storage/leveldb/000003.log",
         "Default/Local Storage/leveldb/CURRENT",
+        "Default/Local Storage/leveldb/MANIFEST-000001",
         "Default/IndexedDB/https_web.whatsapp.com_0.indexeddb.leveldb/CURRENT",
+        "Default/IndexedDB/https_web.whatsapp.com_0.indexeddb.leveldb/MANIFEST-000001",
     }
     assert made.size == found.size
     assert b"".join(profiles.content(found, "Default/Local Storage/leveldb/CURRENT")) == b"MANIFEST-000001\n"
@@ -93,8 +95,8 @@ def test_clashing_and_impossible_names(tmp_path: Path) -> None:
     one, two, bad = (
         make_profile(tmp_path / place) for place in ("x/session-Sales", "y/session-sales", "z/session-a b")
     )
-    found = profiles.judge([one, two, bad])
-    assert [each.problem for each in found] == ["clash", "clash", "bad_name"]
+    found = profiles.judge([one, two, bad, make_profile(tmp_path / ".wwebjs_auth" / "session")])
+    assert [each.problem for each in found] == ["clash", "clash", "bad_name", "no_name"]
     assert dict(found[2].values)["better"] == "a-b"
     assert profiles.judge([bad], "front")[0].problem is None
 
@@ -104,7 +106,73 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     endless = folder / "Default" / "Local Storage" / "leveldb" / "000009.log"
     endless.symlink_to(endless.name)
     (found,) = profiles.judge([folder])
-    assert (found.problem, dict(found.values)["path"]) == ("unreadable", str(endless))
+    assert (found.problem, dict(found.values)["path"]) == ("not_whole", str(endless))
+
+
+def test_two_copies_of_one_session_never_come_together(tmp_path: Path) -> None:
+    other = {**PAIRED, "last-wid-md": '"905321234567:4@c.us"'}
+    folders = [
+        make_profile(tmp_path / "session-sales"),
+        make_profile(tmp_path / "old" / "session-sales-copy"),
+        make_profile(tmp_path / "session-front", other),
+    ]
+    found = profiles.judge(folders)
+    assert [each.problem for each in found] == ["copy", "copy", None]
+    assert dict(found[0].values)["other"] == folders[1]
+    assert "905321234567" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "place", ["Local Storage", "Local Storage/leveldb", "Local Storage/leveldb/000003.log", "IndexedDB"]
+)
+def test_what_lies_behind_a_link_travels_too(tmp_path: Path, place: str) -> None:
+    """The browser goes through links: what was read there is the session."""
+    folder = make_profile(tmp_path / "session-sales")
+    whole = set(profiles.manifest(profiles.judge([folder])[0]).files)
+    away = tmp_path / "another disk"
+    (folder / "Default" / place).rename(away)
+    (folder / "Default" / place).symlink_to(away)
+    (folder / "Default" / "IndexedDB" / "up").symlink_to("..")
+    (found,) = profiles.judge([folder])
+    assert found.problem is None
+    assert set(profiles.manifest(found).files) == whole
+    with (folder / "Default" / "Local Storage" / "leveldb" / "LOCK").open("r+b") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        child = (
+            "import sys; from pathlib import Path; from manager.profiles import in_use;"
+            "print(in_use(Path(sys.argv[1])))"
+        )
+        asked = subprocess.check_output([sys.executable, "-c", child, folder], text=True)
+    assert asked.strip().endswith("LOCK")
+
+
+@pytest.mark.parametrize(
+    "database", ["Local Storage/leveldb", "IndexedDB/" + profiles.INDEXED_DB + "leveldb"]
+)
+@pytest.mark.parametrize(
+    ("missing", "problem"), [("CURRENT", "not_whole"), ("MANIFEST-000001", "not_whole"), ("", "damaged")]
+)
+def test_a_database_without_its_table_of_contents_is_refused(
+    tmp_path: Path, database: str, missing: str, problem: str
+) -> None:
+    """A browser would begin a new, empty one in its place."""
+    folder = make_profile(tmp_path / "session-sales")
+    if missing:
+        (folder / "Default" / database / missing).unlink()
+    else:
+        (folder / "Default" / database / "CURRENT").write_bytes(b"\0\0\0")
+    assert profiles.judge([folder])[0].problem == problem
+
+
+def test_pipes_in_the_place_of_files_are_not_waited_for(tmp_path: Path) -> None:
+    folder = make_profile(tmp_path / "session-sales")
+    database = folder / "Default" / "IndexedDB" / f"{profiles.INDEXED_DB}leveldb"
+    (database / "LOCK").unlink()
+    os.mkfifo(database / "LOCK")
+    os.mkfifo(database / "000004.log")
+    assert profiles.judge([folder])[0].problem is None
+    os.mkfifo(folder / "Default" / "Local Storage" / "leveldb" / "000004.log")
+    assert profiles.judge([folder])[0].problem == "damaged"
 
 
 def test_a_database_that_another_process_has_locked_is_in_use(tmp_path: Path) -> None:
