@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,12 +36,13 @@ class UserError(Exception):
 
 @dataclass
 class App:
-    """`json`: the answer goes to stdout as JSON, and so does what went wrong."""
+    """`json`: the answer goes to stdout as JSON, and so does what went wrong. `words`: what was typed."""
 
     say: Catalogue
     environ: Mapping[str, str]
     file: Path
     json: bool = False
+    words: Sequence[str] = ()
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> App:

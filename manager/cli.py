@@ -68,6 +68,7 @@ class Root(Group):
 
     def run(self, args: Sequence[str] | None = None) -> int:
         app = App.of(os.environ)
+        app.words = sys.argv[1:] if args is None else args
         try:
             found = super().main(
                 args,

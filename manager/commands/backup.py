@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,7 +160,7 @@ def restore(  # noqa: PLR0913, PLR0917  the command's own options
             )
             click.secho(app.say("restore.warning"), fg="yellow")
             question = app.say("restore.ask", count=len(targets), clients=", ".join(targets.values()))
-            if not confirm(app, question, yes=yes, command=f"restore {source}"):
+            if not confirm(app, question, yes=yes, command=shlex.join(app.words)):
                 return Exit.FAILED
             _restore(app, volumes, source, key, targets)
     except BackupError as error:

@@ -47,7 +47,7 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
             )
         click.secho(app.say("import.once"), fg="yellow")
         if (elsewhere or app.can_ask) and not confirm(
-            app, app.say("import.ask", count=len(found)), yes=yes, command=f"import {path}"
+            app, app.say("import.ask", count=len(found)), yes=yes, command=shlex.join(app.words)
         ):
             return Exit.FAILED
         for each in found:

@@ -56,6 +56,15 @@ def test_every_bot_of_a_backup_is_restored(
     assert volumes_of(sdk, project) == set(BOTS)
 
 
+def test_where_nobody_can_be_asked_the_command_that_is_named_does_what_was_asked_for(
+    cli: Cli, sdk: docker.APIClient, project: str, saved: Path
+) -> None:
+    refused = cli("restore", saved.name, "sales", "--as", "my-sales")
+    assert refused.code == Exit.USAGE, refused
+    assert f"python -m manager restore {saved.name} sales --as my-sales --yes" in refused.err
+    assert volumes_of(sdk, project) == set()
+
+
 def _in_volume(engine: Engine, volume: str, *command: str, user: str = "10001") -> str:
     words = (
         "docker",
