@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Any
 
 import click
@@ -44,11 +46,32 @@ def at_work(app: App, *, alone: bool = True) -> Iterator[Volumes]:
     """The fleet's volumes, with the bot image built where it was missing. `alone`: no other manager meanwhile."""
     fleet, engine = app.fleet(), app.engine()
     reporter: Reporter = Silent() if app.json else Plain(app.say, fleet.project)
-    with project_turn(fleet, engine, reporter) if alone else nullcontext():
+    with _ended_as_by_hand(), project_turn(fleet, engine, reporter) if alone else nullcontext():
         found = image.ensure(engine, fleet.image, app.environ, reporter)
         volumes = Volumes(engine, fleet, found.id, app.say)
         tools.sweep(engine, fleet.project, alone=alone)
         yield volumes
+
+
+@contextmanager
+def _ended_as_by_hand() -> Iterator[None]:
+    """Inside, a SIGTERM or the end of the terminal is what Ctrl-C is: a bot that was stopped is started again, and
+    nothing is left half written.
+    """
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] is signal.SIG_DFL:  # whoever is started with nohup goes on
+            signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def only_looking(app: App) -> tuple[Volumes, BotImage]:

@@ -116,16 +116,23 @@ class Containers(Streams):
         """
         body["HostConfig"]["LogConfig"] = {"Type": "none"}
         create = methodcaller("create_container_from_config", body, name=name)
-        container = str(self.ask(create, name=name, image=body["Image"])["Id"])
+        container = name  # until its answer is here it may have been made all the same
         try:
+            container = str(self.ask(create, name=name, image=body["Image"])["Id"])
             if given is not None:
                 self.ask(lambda api: api.put_archive(container, SESSION_MOUNT, given), name=name)
             path = f"/containers/{container}/attach?stream=1&stdout=1&stderr=1"
             with self.ask(lambda api: api.open_stream("POST", path, timeout=_SILENT_SECONDS)) as response:
                 self.start(container)
                 yield Running(self._frames(response.raw), lambda: self._end_of(container))
-        finally:
-            self.ask(lambda api: api.remove_container(container, v=True, force=True))
+        except BaseException:
+            with suppress(EngineError):
+                self._remove_one_shot(container)
+            raise
+        self._remove_one_shot(container)
+
+    def _remove_one_shot(self, container: str) -> None:
+        self.ask(lambda api: api.remove_container(container, v=True, force=True))
 
     def _frames(self, stream: Any) -> Iterator[tuple[int, bytes]]:
         try:
