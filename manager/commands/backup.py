@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -272,7 +273,8 @@ def _passphrase(app: App, file: Path | None, *, twice: bool) -> str:
     """From the file, the environment, or whoever sits there; never from the command line, which others can read."""
     if file is not None:
         try:
-            text = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+            given = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
+            text = given.split("\n", 1)[0].rstrip("\r")
         except (OSError, UnicodeDecodeError) as error:
             raise BackupError("unreadable", file=file, reason=getattr(error, "strerror", error)) from None
     elif PASSPHRASE_VARIABLE in app.environ:

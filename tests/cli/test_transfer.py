@@ -91,10 +91,12 @@ def test_what_cannot_be_opened_is_told(cli: Cli, tmp_path: Path) -> None:
     assert "--identity" in cli("restore", "key.age").err
     assert cli("restore", "word.age").code == Exit.USAGE
     assert "passphrase is another" in cli("restore", "word.age", OTURUM_PASSPHRASE="two").err
+    assert "passphrase is another" in cli("restore", "word.age", "--passphrase-file", "-", stdin="two\n").err
     for hollow in (
         cli("restore", "hollow.zst"),
         cli("restore", "key.age", "-i", "mine.txt"),
         cli("restore", "word.age", OTURUM_PASSPHRASE="one"),
+        cli("restore", "word.age", "--passphrase-file", "-", stdin="one\n"),
     ):
         assert hollow.code == Exit.FAILED
         assert "Nothing was written" in hollow.err
