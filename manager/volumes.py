@@ -141,14 +141,19 @@ class Volumes:
             for each in observed.containers
             if each.state.may_write and (each.volume == volume or each.client_id == client)
         ]
+        begun = []
         try:
             for each in running:
                 tell("stopping")
+                begun.append(each)
                 self.engine.stop(each.id, STOP_GRACE_SECONDS)
             yield
         finally:
-            for each in running:
+            for each in begun:
                 tell("starting")
+                # A stop that was interrupted here goes on in the engine: a start before its end would do nothing.
+                with suppress(EngineError):
+                    self.engine.stop(each.id, STOP_GRACE_SECONDS)
                 self.engine.start(each.id)
 
     def _answer(
