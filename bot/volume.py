@@ -30,7 +30,7 @@ from bot.contract import (
     is_client_id,
 )
 from bot.generations import Generation, Generations, RestoreOutcome
-from bot.preflight import MIN_FREE_BYTES, SessionError, SessionProblem, free_bytes
+from bot.preflight import MIN_FREE_BYTES, SessionError, SessionProblem, free_bytes, session_error
 from bot.problem import LOCALES, Problem
 from bot.session import INCOMING, Session
 from bot.text import LANGUAGES, Catalogue
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     say = Catalogue(LOCALES, options.language if options.language in LANGUAGES else "en")
     tell = sys.stderr if options.command == "export" else sys.stdout
     try:
-        answer = _COMMANDS[options.command](options)
+        answer = _answer(options)
     except Problem as problem:
         said = problem.say(say)
         fix = "; ".join(part for part in (said.hint, said.fix) if part)
@@ -83,6 +83,16 @@ def main(arguments: Sequence[str]) -> int:
         for line in _lines(options.command, answer, say):
             print(line, file=tell)
     return BotExit.OK
+
+
+def _answer(options: argparse.Namespace) -> Json:
+    """Raises Problem, also for what the operating system refuses on the volume."""
+    try:
+        return _COMMANDS[options.command](options)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise session_error(error, _folder(options), options.client) from error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -167,6 +169,27 @@ def test_one_file_of_somebody_else_is_found_before_it_costs_the_session(tmp_path
     assert code == BotExit.SESSION_UNUSABLE
     assert "000003.log" in said
     assert "chown" in said
+
+
+@pytest.mark.parametrize("words", [["look"], ["rollback"], ["export"], ["export", "--generation", "1"]])
+def test_whoever_works_on_a_volume_of_somebody_else_is_told_what_to_type(
+    tmp_path: Path, words: list[str]
+) -> None:
+    volume = Volume(tmp_path / "session")
+    volume.browse("alpha")
+    volume.pair("alpha")
+    volume.session.mark_ready("150")
+    assert volume.session.take_generation().taken
+    volume.close()
+    subprocess.run(["chown", "-R", f"{STRANGER}:{STRANGER}", volume.folder], check=True)
+    command = [sys.executable, "-m", "bot", "volume", *words, "--json", "--session-dir", str(volume.folder)]
+    done = subprocess.run(
+        [*POWERLESS, *command], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
+    told = json.loads((done.stderr if words[0] == "export" else done.stdout) or done.stderr)
+    assert done.returncode == told["exit"] == BotExit.SESSION_UNUSABLE
+    assert told["problem"] == "permission"
+    assert f"sudo chown -R {os.getuid()}:{os.getgid()} {volume.folder}" in told["error"]["fix"]
 
 
 def test_what_an_import_left_keeps_no_bot_from_starting_whoever_owns_it(tmp_path: Path) -> None:
