@@ -190,7 +190,8 @@ class Volumes:
         fix, problem = str(error.get("fix", "")), str(answer.get("problem", ""))
         if problem in ("no_generation", "has_session", "locked"):
             fix = self.say(f"volumes.{problem}_fix", client=client)
-        raise Refused(problem, f"{client}: {error.get('message', '')}", fix)
+        message = str(error.get("message", "")).rstrip(".")
+        raise Refused(problem, f"{client}: {message}.", fix)
 
     @contextmanager
     def _running(

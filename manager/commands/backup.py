@@ -123,7 +123,7 @@ def _sessions(app: App, volumes: Volumes, clients: Sequence[str], missing: _Miss
         values = {"age": age(told.taken_at, app.say), "size": megabytes(told.size)}
         click.echo(app.say(f"backup.{source}", client=client, **values))
     if count == 0:
-        raise UserError(app.say("backup.nothing"))
+        raise UserError(app.say("backup.none_readable" if missing.refused else "backup.nothing"))
     yield archive.END
 
 

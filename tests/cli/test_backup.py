@@ -65,6 +65,19 @@ def test_where_nobody_can_be_asked_the_command_that_is_named_does_what_was_asked
     assert volumes_of(sdk, project) == set()
 
 
+def test_a_volume_that_cannot_be_read_is_told_with_what_mends_it(
+    cli: Cli, engine: Engine, project: str, tmp_path: Path, saved: Path
+) -> None:
+    assert cli("restore", saved.name, "sales", "--yes").code == Exit.OK
+    _in_volume(engine, f"{project}-session-sales", "chown", "-R", "0:0", SESSION_MOUNT, user="0")
+    made = cli("backup", "-o", "one.plain", "--plain")
+    assert made.code == Exit.FAILED
+    assert "NOT in the file: sales: no write permission" in made.err
+    assert f"docker run --rm --user 0 --volume {project}-session-sales" in made.err
+    assert "No session could be read; no file was written." in made.err
+    assert not (tmp_path / "one.plain").exists()
+
+
 def _in_volume(engine: Engine, volume: str, *command: str, user: str = "10001") -> str:
     words = (
         "docker",
