@@ -84,10 +84,14 @@ def run(
 
 
 async def _heeding(campaign_: Coroutine[Any, Any, list[Verdict]]) -> list[Verdict]:
-    """Ctrl-C and SIGTERM end the campaign's tasks in order: an exception out of nowhere would leave mounts behind."""
+    """Ctrl-C, SIGTERM and the end of the terminal end the campaign's tasks in order: an exception out of nowhere would
+    leave mounts behind, and a death on the spot its bots.
+    """
     task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:  # started with nohup
+            continue
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await campaign_
 

@@ -46,7 +46,7 @@ def at_work(app: App, *, alone: bool = True) -> Iterator[Volumes]:
     """The fleet's volumes, with the bot image built where it was missing. `alone`: no other manager meanwhile."""
     fleet, engine = app.fleet(), app.engine()
     reporter: Reporter = Silent() if app.json else Plain(app.say, fleet.project)
-    with _ended_as_by_hand(), project_turn(fleet, engine, reporter) if alone else nullcontext():
+    with ended_as_by_hand(), project_turn(fleet, engine, reporter) if alone else nullcontext():
         found = image.ensure(engine, fleet.image, app.environ, reporter)
         volumes = Volumes(engine, fleet, found.id, app.say)
         tools.sweep(engine, fleet.project, alone=alone)
@@ -54,7 +54,7 @@ def at_work(app: App, *, alone: bool = True) -> Iterator[Volumes]:
 
 
 @contextmanager
-def _ended_as_by_hand() -> Iterator[None]:
+def ended_as_by_hand() -> Iterator[None]:
     """Inside, a SIGTERM or the end of the terminal is what Ctrl-C is: a bot that was stopped is started again, and
     nothing is left half written.
     """

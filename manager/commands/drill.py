@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -146,10 +144,6 @@ def _tell(lines: list[str], as_json: bool) -> None:
         click.echo(line, err=as_json)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 # ---- gently, on real bots
 
 
@@ -159,10 +153,10 @@ def _gently(app: App, report: Report, clients: tuple[str, ...], rounds: int, as_
     from drill.faults import Fault  # noqa: PLC0415
     from manager.progress import Silent  # noqa: PLC0415
     from manager.reconcile import project_turn  # noqa: PLC0415
+    from manager.sessionwork import ended_as_by_hand  # noqa: PLC0415
 
     fleet, engine = app.fleet(), app.engine()
     app.chosen(clients, fleet.client_ids)
-    signal.signal(signal.SIGTERM, _interrupt)
     bots = [_RealBot(engine, fleet.project, client, app.say.language) for client in clients]
     for bot in bots:
         bot.check(report.say)
@@ -170,7 +164,7 @@ def _gently(app: App, report: Report, clients: tuple[str, ...], rounds: int, as_
     plan = campaign(report.seed, rounds, (Fault.CUT,), Pace(hold=_GENTLE_HOLD))
     for bot in bots:
         # A bot that is off its network is what `up` and `watch` mend at once: they wait for their turn.
-        with project_turn(fleet, engine, Silent()):
+        with ended_as_by_hand(), project_turn(fleet, engine, Silent()):
             found = gentle.drill(
                 bot,
                 plan,

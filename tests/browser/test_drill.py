@@ -80,14 +80,15 @@ async def test_a_lost_session_is_caught(tmp_path: Path) -> None:
     assert list((tmp_path / "work" / "bot1").glob("session")) == []
 
 
-def test_an_interrupted_drill_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_drill_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "manager", "drill", "--faults", "freeze", "--rounds", "40", "--keep", str(tmp_path)],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)},
     )  # fmt: skip
     assert process.stdout is not None
     next(line for line in process.stdout if "freeze" in line)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     assert process.wait(60) == 130
     assert str(tmp_path) not in Path("/proc/mounts").read_text()
     assert [
