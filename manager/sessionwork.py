@@ -161,8 +161,11 @@ def tell_step(app: App, client: str) -> Any:
 
 def tell_next(app: App, volumes: Volumes, client: str) -> None:
     """What to type so that the bot goes on with the session that is now in its place."""
-    if client not in volumes.fleet.client_ids:
+    bot = next((each for each in volumes.fleet.bots if each.client_id == client), None)
+    if bot is None:
         click.echo(app.say("sessions.next_add", client=client, file=app.file))
+    elif not bot.enabled:
+        click.echo(app.say("sessions.next_resume", client=client))
     elif not any(
         each.client_id == client and each.state.may_write for each in volumes.observe([client]).containers
     ):

@@ -65,6 +65,12 @@ def test_where_nobody_can_be_asked_the_command_that_is_named_does_what_was_asked
     assert volumes_of(sdk, project) == set()
 
 
+def test_a_paused_bot_is_not_started_by_up_alone(cli: Cli, saved: Path) -> None:
+    assert cli("pause", "sales").code == Exit.OK
+    restored = cli("restore", saved.name, "sales", "--yes")
+    assert "python -m manager resume sales && python -m manager up sales" in restored.out, restored
+
+
 def test_a_volume_that_cannot_be_read_is_told_with_what_mends_it(
     cli: Cli, engine: Engine, project: str, tmp_path: Path, saved: Path
 ) -> None:
