@@ -59,7 +59,9 @@ class BackupError(Exception):
 
 
 def recipient(text: str) -> Any:
-    """An age recipient (`age1…`) or an SSH public key. Raises BackupError."""
+    """An age recipient (`age1…`) or an SSH public key. Raises BackupError, which never tells a private key again."""
+    if "SECRET-KEY" in text.upper() or "PRIVATE KEY" in text.upper():
+        raise BackupError("private_recipient")
     try:
         if text.startswith("ssh-"):
             return pyrage.ssh.Recipient.from_str(text)

@@ -297,5 +297,11 @@ def _typed(app: App, key: str) -> str:
 
 def _for_people(app: App, error: BackupError) -> UserError:
     message, fix = error.say(app.say)
-    usage = error.key in ("no_key", "passphrase_needed", "identity_needed", "bad_recipient")
+    usage = error.key in (
+        "no_key",
+        "passphrase_needed",
+        "identity_needed",
+        "bad_recipient",
+        "private_recipient",
+    )
     return UserError(message, fix, Exit.USAGE if usage else Exit.FAILED)

@@ -124,3 +124,11 @@ def test_what_is_no_key_or_no_backup(tmp_path: Path) -> None:
         backupfile.kind_of(tmp_path / "nothing")
     file.write_text(f"# created: today\n{MINE}\n")
     assert [str(each) for each in backupfile.identities(file)] == [str(MINE)]
+
+
+@pytest.mark.parametrize("text", [str(MINE), str(MINE).lower(), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl"])
+def test_a_private_key_in_the_place_of_the_public_one_is_not_told_again(text: str) -> None:
+    with pytest.raises(BackupError) as raised:
+        backupfile.recipient(text)
+    assert raised.value.key == "private_recipient"
+    assert not raised.value.values
