@@ -60,6 +60,9 @@ async def run(plan: Plan, on_verdict: OnVerdict) -> list[Verdict]:
                 group.create_task(play(f"bot{at + 1}", part, at * _STAGGER_SECONDS))
                 for at, part in enumerate(parts)
             ]
-    except* (Impossible, DiskError) as failed:
+    except ExceptionGroup as failed:
+        _, others = failed.split((Impossible, DiskError))
+        if others is not None:
+            raise
         raise Impossible("; ".join(str(each) for each in failed.exceptions)) from None
     return sorted((each for task in tasks for each in task.result()), key=lambda each: each.round.number)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.text import LANGUAGES, Catalogue
-from drill import gentle, table
+from drill import gentle, house, table
 from drill.campaign import Round, campaign
 from drill.faults import Fault, Need
 from drill.judge import Ledger, Verdict, What, judge
 from drill.report import LOCALES, Report, passed
+from drill.subject import Impossible, Phone, Subject
 from drill.wire import Weather, Wire
 
 ROUND = campaign(7, 1, (Fault.STOP,))[0]
@@ -217,3 +220,16 @@ def test_gently_the_network_comes_back_though_the_drill_breaks() -> None:
     with pytest.raises(OSError, match="engine"):
         drilled(bot, campaign(1, 1, (Fault.CUT,)))
     assert bot.on_network
+
+
+def test_a_drill_that_cannot_even_begin_says_why(tmp_path: Path) -> None:
+    """Once, and not as a group of exceptions: whoever drills is told it in a sentence."""
+
+    @contextlib.asynccontextmanager
+    async def no_home(name: str) -> AsyncIterator[tuple[Subject, Phone]]:
+        raise Impossible(f"{name}: no QR came")
+        yield
+
+    plan = house.Plan(campaign(7, 1, (Fault.STOP,)), no_home, tmp_path, 1, 90)
+    with pytest.raises(Impossible, match="bot1: no QR came"):
+        asyncio.run(house.run(plan, lambda _: None))
