@@ -118,13 +118,22 @@ class Option(click.Option):
         return None if record is None else (record[0], app_of(ctx).say(f"option.{self.help}"))
 
 
+# Whether it can be read shows when it is; click's own word for it is in one language, and names no fix.
+PATH = click.Path(path_type=Path, readable=False)
+
+
 def file_option() -> Option:
     def chosen(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
         if value is not None:
             app_of(ctx).file = Path(value)
 
     return Option(
-        ["--file"], metavar="FILE", expose_value=False, callback=chosen, help="file", type=click.Path()
+        ["--file"],
+        metavar="FILE",
+        expose_value=False,
+        callback=chosen,
+        help="file",
+        type=click.Path(readable=False),
     )
 
 

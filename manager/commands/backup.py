@@ -17,7 +17,7 @@ from bot.contract import is_client_id
 from manager import backupfile, overview
 from manager.app import App, UserError
 from manager.backupfile import BackupError, Key, Kind
-from manager.clickwords import clients, command, flag, option
+from manager.clickwords import PATH, clients, command, flag, option
 from manager.commands.fleet import known
 from manager.exits import Exit
 from manager.observed import ContainerState
@@ -40,9 +40,9 @@ PASSPHRASE_VARIABLE = "OTURUM_PASSPHRASE"  # noqa: S105  a variable's name
 
 @command("backup")
 @clients
-@option("-o", "--output", metavar="FILE", required=True, type=click.Path(path_type=Path), help="output")
+@option("-o", "--output", metavar="FILE", required=True, type=PATH, help="output")
 @option("--recipient", "-r", "recipients", metavar="KEY", multiple=True, help="recipient")
-@option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="passphrase_file")
+@option("--passphrase-file", metavar="FILE", type=PATH, help="passphrase_file")
 @flag("--plain", help="plain")
 @flag("--force", help="force")
 def backup(  # noqa: PLR0913, PLR0917  the command's own options
@@ -128,11 +128,11 @@ def _sessions(app: App, volumes: Volumes, clients: Sequence[str], missing: _Miss
 
 
 @command("restore")
-@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FILE", type=PATH)
 @click.argument("clients", nargs=-1, metavar="[CLIENT]...")
 @option("--as", "name", metavar="CLIENT", help="restore_as")
-@option("--identity", "-i", metavar="FILE", type=click.Path(path_type=Path), help="identity")
-@option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="passphrase_file")
+@option("--identity", "-i", metavar="FILE", type=PATH, help="identity")
+@option("--passphrase-file", metavar="FILE", type=PATH, help="passphrase_file")
 @flag("--yes", "-y", help="yes")
 def restore(  # noqa: PLR0913, PLR0917  the command's own options
     app: App,

@@ -10,7 +10,7 @@ import msgspec
 
 from manager import diagnosis
 from manager.app import App, UserError
-from manager.clickwords import app_of, clients, command, flag, json_flag, option
+from manager.clickwords import PATH, app_of, clients, command, flag, json_flag, option
 from manager.diagnosis import Story, data, tables
 from manager.diagnosis.page import Page
 from manager.diagnosis.story import Window
@@ -113,7 +113,7 @@ def _errors(app: App, found: Stories) -> None:
 
 @command("report")
 @clients
-@option("--html", "page", metavar="FILE", required=True, type=click.Path(path_type=Path), help="html")
+@option("--html", "page", metavar="FILE", required=True, type=PATH, help="html")
 @option("--since", "told_of", metavar="WHEN", callback=window, help="since")
 @flag("--force", help="force")
 def report(app: App, clients: tuple[str, ...], page: Path, told_of: Window, force: bool) -> Exit:

@@ -16,7 +16,7 @@ import click
 from bot.text import Catalogue
 from manager import spec as specs
 from manager.app import App, UserError
-from manager.clickwords import app_of, clients, command, flag, json_flag, option
+from manager.clickwords import PATH, app_of, clients, command, flag, json_flag, option
 from manager.engine import Engine
 from manager.exits import Exit
 from manager.problems import EngineError
@@ -75,7 +75,7 @@ def _subject(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @option("--subject", metavar="WHAT", default="process", callback=_subject, help="drill_subject")
 @option("--parallel", metavar="N", callback=_number, help="drill_parallel")
 @option("--limit", metavar="N", callback=_number, help="drill_limit")
-@option("--keep", metavar="FOLDER", type=click.Path(path_type=Path), help="drill_keep")
+@option("--keep", metavar="FOLDER", type=PATH, help="drill_keep")
 @flag("--full", help="drill_full")
 @flag("--gentle", help="drill_gentle")
 @json_flag

@@ -13,7 +13,7 @@ from bot.archive import Damaged
 from bot.contract import is_client_id
 from manager import edit, profiles
 from manager.app import App, UserError
-from manager.clickwords import command, flag, option
+from manager.clickwords import PATH, command, flag, option
 from manager.exits import Exit
 from manager.profiles import Profile
 from manager.sessionwork import at_work, confirm, megabytes, obstacles, only_looking, tell_next, tell_step
@@ -21,7 +21,7 @@ from manager.volumes import Volumes, staging
 
 
 @command("import")
-@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
+@click.argument("path", metavar="PATH", type=PATH)
 @option("--as", "name", metavar="CLIENT", help="import_as")
 @flag("--add", help="import_add")
 @flag("--dry-run", help="dry_run")
@@ -118,7 +118,7 @@ def _refuse_all_or_show(app: App, found: Sequence[Profile]) -> None:
             click.echo(app.say("import.found", folder=each.folder, client=each.name, **values))
     for each in bad:
         why: dict[str, object] = {"folder": each.folder, "path": each.folder, **dict(each.values)}
-        why["typed"] = shlex.quote(str(why["path"]))
+        why["typed"] = shlex.quote(str(each.folder))
         said = f"{app.say(f'profile.{each.problem}', **why)} {app.say(f'profile.{each.problem}_fix', **why)}"
         click.secho(f"{each.folder}: {said}".rstrip(), fg="red", err=True)
     if bad:

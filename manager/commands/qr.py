@@ -18,7 +18,7 @@ import segno
 from bot.contract import BotExit
 from manager import scan, talk, troubles
 from manager.app import App, UserError
-from manager.clickwords import client, command, flag, option
+from manager.clickwords import PATH, client, command, flag, option
 from manager.conversation import Conversation, with_bot
 from manager.exits import Exit
 from manager.problems import EngineError, EngineProblem
@@ -53,7 +53,7 @@ class Awaited:
 
 @command("qr")
 @client
-@option("--png", metavar="FILE", type=click.Path(path_type=Path), help="png")
+@option("--png", metavar="FILE", type=PATH, help="png")
 @flag("--text", help="text")
 def qr(app: App, client: str, png: Path | None, text: bool) -> Exit:
     if png is not None and text:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
 from pathlib import Path
 
 import pyrage
@@ -10,7 +13,7 @@ import pytest
 from manager import backupfile
 from manager.backupfile import Key, Kind
 from manager.exits import Exit
-from tests.cli.conftest import Cli
+from tests.cli.conftest import PROGRAM, Cli
 from tests.profile_folders import make_profile
 
 
@@ -102,3 +105,34 @@ def test_what_cannot_be_opened_is_told(cli: Cli, tmp_path: Path) -> None:
         assert "Nothing was written" in hollow.err
     assert "no backup" in cli("restore", "bots.yaml").err
     assert "cannot be read" in cli("restore", "missing").err
+
+
+@pytest.mark.parametrize("language", ["en", "tr"])
+def test_what_belongs_to_somebody_else_is_told_with_what_mends_it(
+    cli: Cli, tmp_path: Path, language: str
+) -> None:
+    """By whoever is bound by permissions, as root is without its capabilities."""
+    closed = tmp_path / "closed"
+    folder = make_profile(closed / "session-sales")
+    backupfile.write(closed / "file.zst", [b"x"], Key(Kind.PLAIN))
+    subprocess.run(["chown", "-R", "12345:12345", closed], check=True)
+    (closed / "file.zst").chmod(0o600)
+    lock = folder / "Default" / "Local Storage" / "leveldb" / "LOCK"
+    lock.chmod(0o600)
+
+    def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        powerless = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+        return subprocess.run(
+            [*powerless, *PROGRAM, *words], cwd=tmp_path, env=cli.environ | {"OTURUM_LANG": language},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    for words in (("restore", "closed/file.zst"), ("import", "closed/session-sales", "--dry-run")):
+        told = asked(*words)
+        assert told.returncode == Exit.FAILED, told
+        assert os.strerror(errno.EACCES) in told.stderr
+    assert f"sudo chown -R $(id -un) {folder}\n" in told.stderr
+    closed.chmod(0o700)
+    for words in (("backup", "-o", "closed/new", "--plain"), ("report", "--html", "closed/new")):
+        told = asked(*words)
+        assert told.returncode == Exit.ENGINE, told
