@@ -23,11 +23,11 @@ from manager.exits import Exit
 from manager.observed import ContainerState
 from manager.sessionwork import (
     age,
+    amount,
     at_work,
     confirm,
     copy_live,
     existing,
-    megabytes,
     obstacles,
     tell_next,
     tell_step,
@@ -68,7 +68,7 @@ def backup(  # noqa: PLR0913, PLR0917  the command's own options
         raise _for_people(app, error) from error
     except Damaged as error:
         raise UserError(app.say("backup.moved", detail=error), app.say("backup.moved_fix")) from error
-    click.echo(app.say("backup.written", file=output, size=megabytes(size)))
+    click.echo(app.say("backup.written", file=output, size=amount(size)))
     click.secho(app.say("backup.plain_warning" if plain else "backup.warning"), fg="yellow")
     # Of all the bots those that were never paired are no loss; whoever is named, or cannot be read, is.
     failed = [*missing.refused, *(missing.unpaired if clients else ())]
@@ -120,7 +120,7 @@ def _sessions(app: App, volumes: Volumes, clients: Sequence[str], missing: _Miss
         assert told is not None
         count += 1
         source = "profile" if told.source == "profile" else "generation"
-        values = {"age": age(told.taken_at, app.say), "size": megabytes(told.size)}
+        values = {"age": age(told.taken_at, app.say), "size": amount(told.size)}
         click.echo(app.say(f"backup.{source}", client=client, **values))
     if count == 0:
         raise UserError(app.say("backup.none_readable" if missing.refused else "backup.nothing"))
@@ -199,7 +199,7 @@ def _targets(
     for each in chosen:
         values = {
             "age": age(each.taken_at, app.say),
-            "size": megabytes(each.size),
+            "size": amount(each.size),
             "phone": each.phone_masked or "?",
         }
         click.echo(app.say("restore.found", session=each.client_id, client=name or each.client_id, **values))

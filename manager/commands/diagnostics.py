@@ -17,7 +17,7 @@ from manager.diagnosis.story import Window
 from manager.diagnosis.words import Clock
 from manager.exits import Exit
 from manager.pieces import coloured, plain
-from manager.sessionwork import megabytes
+from manager.sessionwork import amount
 from manager.stories import Stories, stories, tell_unread, window
 from manager.wholefile import is_taken, whole_file
 
@@ -129,7 +129,7 @@ def report(app: App, clients: tuple[str, ...], page: Path, told_of: Window, forc
         raise _exists(app, page) from None
     except OSError as error:
         raise UserError(app.say("report.not_written", file=page, reason=error.strerror or error)) from error
-    size = megabytes(len(content))
+    size = amount(len(content))
     click.echo(app.say("report.written", file=page, count=len(found.told), size=size))
     return Exit.FAILED if tell_unread(app, found.unread) else Exit.OK
 

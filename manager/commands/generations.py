@@ -12,7 +12,7 @@ from manager.app import App, UserError
 from manager.clickwords import client, command, flag, json_flag
 from manager.commands.fleet import known
 from manager.exits import Exit
-from manager.sessionwork import age, at_work, confirm, existing, major, megabytes, tell_next, tell_step
+from manager.sessionwork import age, amount, at_work, confirm, existing, major, tell_next, tell_step
 from manager.volumes import Volumes
 
 Json = dict[str, Any]
@@ -129,7 +129,7 @@ def _line(app: App, found: Json) -> str:
         number=found["number"],
         age=age(taken, app.say),
         time=taken.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
-        size=megabytes(found["bytes"]),
+        size=amount(found["bytes"]),
         version=found["browser_version"] or "?",
         verdict=app.say(f"generations.{found['verdict']}"),
     )

@@ -16,7 +16,7 @@ from manager.app import App, UserError
 from manager.clickwords import PATH, command, flag, option
 from manager.exits import Exit
 from manager.profiles import Profile
-from manager.sessionwork import at_work, confirm, megabytes, obstacles, only_looking, tell_next, tell_step
+from manager.sessionwork import amount, at_work, confirm, obstacles, only_looking, tell_next, tell_step
 from manager.volumes import Volumes, staging
 
 
@@ -112,7 +112,7 @@ def _refuse_all_or_show(app: App, found: Sequence[Profile]) -> None:
         if not each.problem:
             values = {
                 "phone": each.phone_masked,
-                "size": megabytes(each.size),
+                "size": amount(each.size),
                 "version": each.browser_version or "?",
             }
             click.echo(app.say("import.found", folder=each.folder, client=each.name, **values))

@@ -14,7 +14,7 @@ from manager.clickwords import client, command, flag
 from manager.conversation import Conversation, with_bot
 from manager.exits import Exit
 from manager.problems import EngineError, EngineProblem
-from manager.sessionwork import confirm, megabytes, need_leave
+from manager.sessionwork import amount, confirm, need_leave
 
 _CODE_SECONDS = 60
 _OUTCOME_SECONDS = 90
@@ -54,7 +54,7 @@ def logout(app: App, client: str, yes: bool) -> Exit:
     bot.ask("logout", seconds=_CODE_SECONDS)
     click.echo(app.say("pairing.logging_out", client=client))
     erased = _await_logout(app, bot, before)
-    size, copies, ended = megabytes(erased["bytes"]), erased["generations"], erased["aside"]
+    size, copies, ended = amount(erased["bytes"]), erased["generations"], erased["aside"]
     click.echo(app.say("pairing.erased", client=client, size=size, generations=copies, aside=ended))
     click.echo(app.say("pairing.logged_out", client=client))
     return Exit.OK
