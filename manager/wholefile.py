@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+# Many sticks and shares know no hard links.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
 
 def is_taken(path: Path) -> bool:
     """Whether something stands at `path`; what cannot be seen there shows when it is written."""
@@ -39,15 +42,10 @@ def whole_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if not force:
-            # Never replaces what came there meanwhile. A hard link would do, but many sticks and shares know none.
-            path.open("xb").close()
-        try:
+        if force:
             temporary.replace(path)
-        except OSError:
-            if not force:
-                path.unlink()
-            raise
+        else:
+            _link(temporary, path)
         sync_folder(path.parent)
     finally:
         if temporary is not None:
@@ -63,3 +61,14 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Unlike a rename it never replaces what came there meanwhile."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        path.open("xb").close()
+        temporary.replace(path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from manager.wholefile import is_taken, whole_file
+from manager.wholefile import is_taken, sync_folder, whole_file
 
 
 def names(folder: Path) -> list[str]:
@@ -65,3 +66,28 @@ def test_a_name_that_cannot_be_looked_at_is_said_when_it_is_written(tmp_path: Pa
     assert not is_taken(long)
     with pytest.raises(OSError, match="too long"):
         write(long, force=False)
+
+
+def test_links_in_a_circle_give_way(tmp_path: Path) -> None:
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    write(circle, force=True)
+    assert circle.read_bytes() == b"new"
+
+
+def test_where_no_links_are_known_nothing_is_replaced_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write(tmp_path / "file", force=False)
+    assert (tmp_path / "file").read_bytes() == b"new"
+    with pytest.raises(FileExistsError):
+        write(tmp_path / "file", force=False)
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure() -> None:
+    sync_folder(Path("/proc/self"))
