@@ -86,6 +86,13 @@ class Terminal:
         """Ctrl-C, as the terminal's line discipline sends it."""
         self._child.sendintr()
 
+    def interrupt_question(self) -> None:
+        """Ctrl-C, and again as a person would: Python sleeps through one between its prompt and its wait for keys."""
+        while self._child.isalive():
+            self.interrupt()
+            if self._child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=10) == 0:
+                return
+
     def end_of_input(self) -> None:
         """Ctrl-D."""
         self._child.sendeof()

@@ -119,7 +119,7 @@ def test_a_question_that_is_left(
     terminal = cli.terminal("up")
     terminal.expect("[y/N]")
     if how == "Ctrl-C":
-        terminal.interrupt()
+        terminal.interrupt_question()
     else:
         terminal.end_of_input()
     ran = terminal.end()
