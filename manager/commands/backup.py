@@ -158,6 +158,7 @@ def restore(  # noqa: PLR0913, PLR0917  the command's own options
                     for each in found
                     if each.client_id in targets
                 },
+                () if clients or name else tuple(targets),
             )
             click.secho(app.say("restore.warning"), fg="yellow")
             question = app.say("restore.ask", count=len(targets), clients=", ".join(targets.values()))
@@ -206,11 +207,18 @@ def _targets(
     return {each.client_id: name or each.client_id for each in chosen}
 
 
-def _refuse_obstacles(app: App, volumes: Volumes, coming: dict[str, str | None]) -> None:
+def _refuse_obstacles(
+    app: App, volumes: Volumes, coming: dict[str, str | None], unnamed: Sequence[str]
+) -> None:
+    """`unnamed`: all there is in the file, where nobody said whose session is wanted. Raises UserError."""
     found = obstacles(volumes, coming)
-    if found:
-        lines = [f"{client}: {obstacle.say(app.say)}" for client, obstacle in found.items()]
-        raise UserError("\n".join(lines), app.say("restore.nothing_written"))
+    if not found:
+        return
+    lines = [f"{client}: {obstacle.say(app.say)}" for client, obstacle in found.items()]
+    fixes = [app.say("restore.nothing_written")]
+    if free := [client for client in unnamed if client not in found]:
+        fixes.append(app.say("restore.others", command=shlex.join([*app.words, *free])))
+    raise UserError("\n".join(lines), "\n".join(fixes))
 
 
 def _restore(app: App, volumes: Volumes, file: Path, key: Key, targets: dict[str, str]) -> None:

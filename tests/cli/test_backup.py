@@ -65,6 +65,17 @@ def test_where_nobody_can_be_asked_the_command_that_is_named_does_what_was_asked
     assert volumes_of(sdk, project) == set()
 
 
+def test_of_a_whole_fleets_backup_the_one_that_was_lost_is_named(cli: Cli, saved: Path) -> None:
+    assert cli("restore", saved.name, "sales", "--yes").code == Exit.OK
+    refused = cli("restore", saved.name, "--yes")
+    assert refused.code != Exit.OK
+    (command,) = [
+        line.partition("python -m manager ")[2] for line in refused.err.splitlines() if "of: " in line
+    ]
+    assert command == f"restore {saved.name} --yes support"
+    assert "support: restored." in cli(*command.split()).out
+
+
 def test_a_paused_bot_is_not_started_by_up_alone(cli: Cli, saved: Path) -> None:
     assert cli("pause", "sales").code == Exit.OK
     restored = cli("restore", saved.name, "sales", "--yes")
