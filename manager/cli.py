@@ -150,7 +150,9 @@ def _say_error(app: App, message: str, fix: str, code: Exit) -> Exit:
     if app.json:
         told = {"ok": False, "exit": int(code), "error": {"message": message, "fix": fix}}
         click.echo(json.dumps(told, ensure_ascii=False))
-    click.secho(message, err=True, nl=not fix, fg="red", color=app.colour)
+    # A command at the message's end must not run into the words that follow it.
+    goes_on = bool(fix) and "\n" not in message and message.endswith((".", "!", "?"))
+    click.secho(message, err=True, nl=not goes_on, fg="red", color=app.colour)
     if fix:
-        click.echo(f" {fix}", err=True)
+        click.echo(f" {fix}" if goes_on else fix, err=True)
     return code
