@@ -176,17 +176,24 @@ class Moves:
         return reports
 
     def _aside_folder(self, reason: str) -> Path:
-        stem = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{reason}"
-        return self.asides / stem
+        return self.asides / f"{_stamp()}-{reason}"
 
     def _prune_aside(self) -> None:
-        """Newest first, as many as the number and the bytes allow; always the newest."""
-        total = 0
-        newest_first = sorted(self.asides.iterdir(), reverse=True) if self.asides.is_dir() else []
+        """Newest first, as many as the number and the bytes allow; always the newest.
+
+        What is of a time that has not come yet was set aside before the clock was put back.
+        """
+        total, now = 0, _stamp()
+        found = self.asides.iterdir() if self.asides.is_dir() else ()
+        newest_first = sorted(found, key=lambda path: (path.name <= now, path.name), reverse=True)
         for older, path in enumerate(newest_first):
             total += sum(each.stat().st_size for each in durable.files_below(path))
             if older and (older >= _ASIDE_KEPT or total > _ASIDE_BYTES):
                 durable.remove_tree(path)
+
+
+def _stamp() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
 def is_empty(path: Path) -> bool:

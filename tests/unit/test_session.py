@@ -121,6 +121,22 @@ def test_asides_are_few_and_the_newest_stays(volume: Volume) -> None:
     assert volume.asides() == {"s2", "s3", "s4"}
 
 
+def test_the_newest_stays_aside_though_the_clock_was_put_back(volume: Volume) -> None:
+    """By a year, say, once the time was fetched."""
+    for number in range(3):
+        volume.browse(f"future{number}")
+        volume.pair(f"future{number}")
+        aside = volume.session.set_aside("logout")
+        assert aside is not None
+        aside.rename(aside.with_name(f"9{aside.name[1:]}"))
+    for name in ("now1", "now2"):
+        volume.browse(name)
+        volume.pair(name)
+        volume.session.set_aside("session_lost")
+        assert name in volume.asides()
+    assert volume.asides() == {"future2", "now1", "now2"}
+
+
 def test_caches_are_not_kept_aside(volume: Volume) -> None:
     volume.browse("alpha")
     cache = volume.session.profile / "Default/Cache/big"
