@@ -126,7 +126,11 @@ def test_what_is_no_key_or_no_backup(tmp_path: Path) -> None:
     assert [str(each) for each in backupfile.identities(file)] == [str(MINE)]
 
 
-@pytest.mark.parametrize("text", [str(MINE), str(MINE).lower(), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl"])
+@pytest.mark.parametrize(
+    "text",
+    [str(MINE), str(MINE).lower(), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl"],
+    ids=["age", "age in small letters", "ssh"],
+)
 def test_a_private_key_in_the_place_of_the_public_one_is_not_told_again(text: str) -> None:
     with pytest.raises(BackupError) as raised:
         backupfile.recipient(text)
