@@ -28,7 +28,7 @@ monitor-drill: ## that stack from nothing, with bots in trouble: which alerts fi
 
 test: ## all tests; sets everything up itself
 	@python3 -m setup venv engine base test-tools bot-image simulator-image
-	$(PYTHON) -m pytest -n 2 --dist loadgroup
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: ## ruff, mypy --strict, import rules
 	@python3 -m setup venv
