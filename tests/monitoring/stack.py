@@ -320,7 +320,9 @@ def verdict(fired: Iterable[Alert]) -> int:
     for alert, client in wrong:
         word = "did not fire" if (alert, client) in EXPECTED else "fired, and should not have"
         print(f"{alert} {client}: {word}")
-    fired_well = "all of them fired and resolved" if fired & MAY_FIRE else "exactly these fired, and all resolved"
+    fired_well = (
+        "all of them fired and resolved" if fired & MAY_FIRE else "exactly these fired, and all resolved"
+    )
     print(f"{len(EXPECTED)} alerts expected; {'others fired' if wrong else fired_well}")
     return 1 if wrong else 0
 
