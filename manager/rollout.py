@@ -86,6 +86,11 @@ class Reading:
         return self.place in _ENDED or self.state is None or self.state in _BROKEN
 
     @property
+    def is_on_its_way(self) -> bool:
+        """To READY, as it has a session."""
+        return self.state == State.STARTING.value and bool(self.session)
+
+    @property
     def word(self) -> str:
         """What a person reads in `status`."""
         if self.assumed:
@@ -275,6 +280,8 @@ class Rollout:
         }
         known = {client: readings[client] for client in sorted(ahead) if client in readings}
         broken = next((client for client, found in known.items() if found.is_broken), None)
+        # It may be about to end again: whether it becomes what a bot with a session should be is waited for.
+        broken = broken or next((client for client, found in known.items() if found.is_on_its_way), None)
         if self.canary and broken and all(found.state != _WELL for found in known.values()):
             before = Reading(ContainerState.RUNNING, _WELL, session=known[broken].session, assumed=True)
             self.trials[broken] = Trial(broken, before, now, first=True)

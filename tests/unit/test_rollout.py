@@ -227,11 +227,12 @@ def test_a_manager_started_anew_does_not_sacrifice_another_bot() -> None:
     assert world.changed() == {"a", "b", "c"}
 
 
-def test_a_manager_started_anew_waits_for_a_bot_that_is_mute_with_the_change() -> None:
-    """Between two of its ends it is seen running."""
+@pytest.mark.parametrize("between", [SILENT, reading(State.STARTING)])
+def test_a_manager_started_anew_waits_for_a_bot_that_is_not_well_with_the_change(between: Reading) -> None:
+    """Between two of its ends it is seen running, mute or on its way."""
     world = ready_world("a", "b")
     world.image = NEW_IMAGE
-    world.becomes = lambda found: SILENT
+    world.becomes = lambda found: between
     world.step(Rollout(), 0)
     second = Rollout()
     assert world.step(second, 1) == (Plan(), [])
