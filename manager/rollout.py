@@ -279,12 +279,13 @@ class Rollout:
             if client not in changes and not trial.fate.failed
         }
         known = {client: readings[client] for client in sorted(ahead) if client in readings}
-        broken = next((client for client, found in known.items() if found.is_broken), None)
-        # It may be about to end again: whether it becomes what a bot with a session should be is waited for.
-        broken = broken or next((client for client, found in known.items() if found.is_on_its_way), None)
-        if self.canary and broken and all(found.state != _WELL for found in known.values()):
-            before = Reading(ContainerState.RUNNING, _WELL, session=known[broken].session, assumed=True)
-            self.trials[broken] = Trial(broken, before, now, first=True)
+        broken = [client for client, found in known.items() if found.is_broken]
+        # May be about to end again: whether it becomes what a bot with a session should be is waited for.
+        coming = [client for client, found in known.items() if found.is_on_its_way]
+        doubtful = next(iter(broken + coming), None)
+        if self.canary and doubtful and all(found.state != _WELL for found in known.values()):
+            before = Reading(ContainerState.RUNNING, _WELL, session=known[doubtful].session, assumed=True)
+            self.trials[doubtful] = Trial(doubtful, before, now, first=True)
 
     def _look(self, changes: Mapping[str, Lane], readings: Mapping[str, Reading], now: float) -> list[News]:
         """After those that were changed last."""

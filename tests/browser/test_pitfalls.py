@@ -31,6 +31,9 @@ async def test_1_a_kill_soon_after_pairing_keeps_the_session(robot: Make, simula
     await bot.start()
     await bot.event("WHATSAPP_READY", mark)
     assert "WHATSAPP_QR" not in bot.names(mark)
+    assert await bot.metric("previous_end_unclean") == 1
+    await bot.restart()
+    assert await bot.metric("previous_end_unclean") == 0
 
 
 async def test_2_the_session_after_a_logout_survives_a_restart(robot: Make, simulator: Simulator) -> None:

@@ -24,6 +24,8 @@ from manager.problems import EngineError
 
 TRIVIAL_IMAGE = "oturum-test-trivial:1"
 _LABEL_DIGEST = "io.oturum.test.digest"
+# Engines of one's own, and becoming somebody else: CI runs as root, so all of these run there.
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can do that")
 _APPLETS = (
     "sh",
     "sleep",

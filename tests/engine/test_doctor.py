@@ -18,7 +18,7 @@ from manager.engine import Engine
 from manager.fleet import Fleet
 from manager.spec import volume_name
 from manager.text import catalogue
-from tests.engine.conftest import make_fleet
+from tests.engine.conftest import make_fleet, needs_root
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -197,7 +197,7 @@ def test_a_sandbox_that_the_kernel_refuses_is_an_error(fleet: Fleet, monkeypatch
     assert "Operation not permitted" in finding.message
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@needs_root
 def test_a_user_who_may_not_open_the_socket_gets_the_command(engine: Engine) -> None:
     findings = as_nobody(engine)
     assert [each["check"] for each in findings] == ["engine"]

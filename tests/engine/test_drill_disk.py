@@ -13,12 +13,9 @@ from drill.ownengine import OwnEngine
 from drill.subject import Restart
 from manager import reconcile
 from manager.engine import Engine
-from tests.engine.conftest import make_fleet
+from tests.engine.conftest import make_fleet, needs_root
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(os.getuid() != 0, reason="only root can start an engine"),
-]
+pytestmark = [pytest.mark.engine, needs_root]
 CONTAINER = "disk-bot-one"
 
 

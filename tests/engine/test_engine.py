@@ -17,7 +17,7 @@ from bot.contract import BOT_UID, LABEL_CLIENT_ID, LABEL_PROJECT
 from manager.engine import Engine
 from manager.problems import EngineError, EngineProblem
 from manager.spec import ContainerSpec
-from tests.engine.conftest import TRIVIAL_IMAGE
+from tests.engine.conftest import TRIVIAL_IMAGE, needs_root
 
 pytestmark = pytest.mark.engine
 
@@ -302,7 +302,7 @@ def test_a_host_name_nobody_knows() -> None:
     assert problem_of_call(Engine("tcp://no-such-host.invalid:2375").info) is EngineProblem.NO_SUCH_HOST
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody without leave")
+@needs_root
 def test_a_socket_one_may_not_use(tmp_path: Path) -> None:
     path = tmp_path / "closed.sock"
     with socket.socket(socket.AF_UNIX) as server:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import docker
@@ -16,12 +15,9 @@ from manager.execute import Step, StepState
 from manager.plan import ActionKind
 from manager.problems import EngineError, EngineProblem
 from manager.reconcile import Progress
-from tests.engine.conftest import TRIVIAL_IMAGE, Killed, changed, make_fleet
+from tests.engine.conftest import TRIVIAL_IMAGE, Killed, changed, make_fleet, needs_root
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(os.getuid() != 0, reason="only root can start an engine"),
-]
+pytestmark = [pytest.mark.engine, needs_root]
 
 
 def running(own: OwnEngine) -> dict[str, int]:

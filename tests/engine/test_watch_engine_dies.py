@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import docker
@@ -10,22 +9,16 @@ import pytest
 
 from drill.ownengine import OwnEngine
 from manager.exits import Exit
-from tests.engine.conftest import import_trivial
+from tests.engine.conftest import needs_root
 from tests.engine.watchers import Watched, fetch, running
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, needs_root]
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can start an engine")
-def test_it_outlives_its_engine(
-    tmp_path_factory: pytest.TempPathFactory, trivial_archive: bytes, tmp_path: Path
-) -> None:
-    own = OwnEngine(tmp_path_factory.mktemp("e"))
+def test_it_outlives_its_engine(own: OwnEngine, tmp_path: Path) -> None:
     watched = Watched(tmp_path / "bots.yaml", "own", own.host)
     try:
-        own.start()
         sdk = docker.APIClient(base_url=own.host, version="auto")
-        import_trivial(sdk, trivial_archive)
         watcher = watched.begin({"one": "128m"})
         address = watcher.until("WATCH_START")["address"]
         watcher.until("CONVERGED")
@@ -43,4 +36,3 @@ def test_it_outlives_its_engine(
         assert watcher.end() == Exit.OK
     finally:
         watched.close()
-        own.close()
