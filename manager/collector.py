@@ -1,8 +1,8 @@
 """Runs in a container that has session volumes at /volumes/0, /volumes/1, …: hands their event logs out on stdout.
 
 Sent there as text (`python -c`), so it works with the bots' image of any version; the standard library is all it may
-use. For each volume, in the order of the numbers: one line of JSON, then as many bytes as its `bytes` says, the lines
-of the event log, oldest first. It looks at no other file's content.
+use. For each volume, in the order of the numbers: one line of JSON, then as many bytes as its `bytes` says: the lines
+of the event log, oldest first, packed by zlib. It looks at no other file's content.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import stat
 import sys
+import zlib
 
 FOLDER = "/volumes"
 EVENTS = "events"
@@ -74,9 +75,10 @@ def main(folder: str) -> None:
     for name in sorted(os.listdir(folder), key=int):  # noqa: PTH208
         volume = os.path.join(folder, name)  # noqa: PTH118
         log, problem = log_of(volume)
-        head = {"volume": int(name), "bytes": len(log), "written": written(volume), "problem": problem}
+        packed = zlib.compress(log, 1)
+        head = {"volume": int(name), "bytes": len(packed), "written": written(volume), "problem": problem}
         out.write(json.dumps(head).encode() + b"\n")
-        out.write(log)
+        out.write(packed)
     out.flush()
 
 

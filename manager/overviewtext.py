@@ -96,6 +96,11 @@ def span(seconds: float, say: Catalogue) -> str:
     return say("status.seconds", count=left)
 
 
+def amount(count: int) -> str:
+    """Of bytes; what is small is not told as nothing."""
+    return f"{count / 1024:.1f} KiB" if count < 1024**2 else f"{count / 1024**2:.1f} MiB"
+
+
 def small(text: str, say: Catalogue) -> str:
     """In small letters: Turkish has two of what is one letter elsewhere."""
     return (text.replace("I", "ı").replace("İ", "i") if say.language == "tr" else text).lower()

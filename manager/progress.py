@@ -167,6 +167,13 @@ class Plain:
         return self._say("image.step", **values)
 
 
+class Aside(Plain):
+    """On stderr, where the answer is another."""
+
+    def line(self, text: str, colour: str | None = None) -> None:
+        click.secho(text, fg=colour, err=True)
+
+
 class Lively(Plain):
     """The same lines, and below them what is under way and for how long."""
 

@@ -176,11 +176,6 @@ def age(when: datetime, say: Catalogue) -> str:
     return span((datetime.now(UTC) - when).total_seconds(), say)
 
 
-def amount(count: int) -> str:
-    """Of bytes; what is small is not told as nothing."""
-    return f"{count / 1024:.1f} KiB" if count < 1024**2 else f"{count / 1024**2:.1f} MiB"
-
-
 def major(version: str | None) -> int:
     head = (version or "").split(".")[0]
     return int(head) if head.isdigit() else 0

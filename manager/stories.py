@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import click
 
@@ -13,9 +14,13 @@ from manager.app import App
 from manager.clickwords import app_of
 from manager.diagnosis import Presence, Story, Window, period, tell
 from manager.diagnosis.story import EARLIEST
-from manager.eventlogs import EventLogs
+from manager.eventlogs import EventLog, EventLogs
+from manager.halves import by_two
+from manager.image import ImageProgress
 from manager.observed import ObservedContainer
-from manager.progress import Plain
+
+# A busy bot's log is understood in 20 ms, a second process made in as many.
+_WORTH_TWO = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +33,19 @@ class Stories:
     unread: Mapping[str, str]
 
 
-class Aside(Plain):
-    """On stderr: that an image must be built first is no part of the answer."""
+def aside(app: App, project: str) -> Callable[[ImageProgress], None]:
+    """Tells on stderr that an image must be built first: it is no part of the answer."""
 
-    def line(self, text: str, colour: str | None = None) -> None:
-        click.secho(text, fg=colour, err=True)
+    @cache
+    def teller() -> Callable[[ImageProgress], None]:
+        from manager.progress import Aside  # noqa: PLC0415  an image is seldom built
+
+        return Aside(app.say, project)
+
+    def told(progress: ImageProgress) -> None:
+        teller()(progress)
+
+    return told
 
 
 def window(ctx: click.Context, param: click.Parameter, value: str | None) -> Window:
@@ -55,16 +68,17 @@ def stories(app: App, clients: Iterable[str], told_of: Window) -> Stories:
     order = [*(bot.client_id for bot in fleet.bots), *sorted(beyond - fleet.client_ids)]
     chosen = app.chosen(clients, order)
     order = [each for each in order if chosen is None or each in chosen]
-    logs = EventLogs(engine, fleet, app.environ, Aside(app.say, fleet.project))
+    logs = EventLogs(engine, fleet, app.environ, aside(app, fleet.project)).read(observed, order)
     presences = {each: _presence(containers.get(each)) for each in order}
-    found: dict[str, Story] = {}
-    unread: dict[str, str] = {}
-    for log in logs.read(observed, order):
+
+    def told_by(log: EventLog) -> tuple[Story, str | None]:
         client = log.client_id
-        found[client] = tell(client, log.lines, told_of, presences[client], log.written)
-        if log.problem is not None:
-            unread[client] = log.problem
-    told = tuple(found.get(each) or Story(each, presences[each]) for each in order)
+        return tell(client, log.lines(), told_of, presences[client], log.written), log.problem
+
+    found = by_two(logs, told_by) if len(order) >= _WORTH_TWO else list(map(told_by, logs))
+    known = {story.client_id: story for story, _ in found}
+    unread = {story.client_id: problem for story, problem in found if problem is not None}
+    told = tuple(known.get(each) or Story(each, presences[each]) for each in order)
     return Stories(fleet.project, told_of, told, unread)
 
 

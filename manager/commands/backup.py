@@ -21,9 +21,9 @@ from manager.clickwords import PATH, clients, command, flag, option
 from manager.commands.fleet import known
 from manager.exits import Exit
 from manager.observed import ContainerState
+from manager.overviewtext import amount
 from manager.sessionwork import (
     age,
-    amount,
     at_work,
     confirm,
     copy_live,

@@ -12,12 +12,11 @@ from manager import diagnosis
 from manager.app import App, UserError
 from manager.clickwords import PATH, app_of, clients, command, flag, json_flag, option
 from manager.diagnosis import Story, data, tables
-from manager.diagnosis.page import Page
 from manager.diagnosis.story import Window
 from manager.diagnosis.words import Clock
 from manager.exits import Exit
+from manager.overviewtext import amount
 from manager.pieces import coloured, plain
-from manager.sessionwork import amount
 from manager.stories import Stories, stories, tell_unread, window
 from manager.wholefile import is_taken, whole_file
 
@@ -119,6 +118,8 @@ def _errors(app: App, found: Stories) -> None:
 def report(app: App, clients: tuple[str, ...], page: Path, told_of: Window, force: bool) -> Exit:
     if is_taken(page) and not force:
         raise _exists(app, page)
+    from manager.diagnosis.page import Page  # noqa: PLC0415  `diagnostics` starts without it
+
     found = stories(app, clients, told_of)
     clock, style = Clock(found.window.now), STYLE.read_text(encoding="utf-8")
     content = Page(found.project, found.told, found.window, clock, app.say, style).html().encode()

@@ -12,7 +12,8 @@ from manager.app import App, UserError
 from manager.clickwords import client, command, flag, json_flag
 from manager.commands.fleet import known
 from manager.exits import Exit
-from manager.sessionwork import age, amount, at_work, confirm, existing, major, tell_next, tell_step
+from manager.overviewtext import amount
+from manager.sessionwork import age, at_work, confirm, existing, major, tell_next, tell_step
 from manager.volumes import Volumes
 
 Json = dict[str, Any]

@@ -15,8 +15,9 @@ from manager import edit, profiles
 from manager.app import App, UserError
 from manager.clickwords import PATH, command, flag, option
 from manager.exits import Exit
+from manager.overviewtext import amount
 from manager.profiles import Profile
-from manager.sessionwork import amount, at_work, confirm, obstacles, only_looking, tell_next, tell_step
+from manager.sessionwork import at_work, confirm, obstacles, only_looking, tell_next, tell_step
 from manager.volumes import Volumes, staging
 
 

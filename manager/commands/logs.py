@@ -17,7 +17,7 @@ from manager.observed import Observed, ObservedContainer
 from manager.pieces import coloured, plain
 from manager.problems import EngineError
 from manager.spec import volume_name
-from manager.stories import Aside, tell_unread
+from manager.stories import aside, tell_unread
 
 
 @command("logs")
@@ -64,12 +64,12 @@ def _from_volumes(
     app: App, fleet: Fleet, observed: Observed, clients: frozenset[str], tail: int | None
 ) -> dict[str, list[Stamped]]:
     """What bots without a container have left behind. Those without a line are left out."""
-    reader = EventLogs(app.engine(), fleet, app.environ, Aside(app.say, fleet.project))
+    reader = EventLogs(app.engine(), fleet, app.environ, aside(app, fleet.project))
     found: dict[str, list[Stamped]] = {}
     for log in reader.read(observed, clients):
         if log.problem is not None:
             tell_unread(app, {log.client_id: log.problem})
-        if lines := left_behind(log.client_id, log.lines):
+        if lines := left_behind(log.client_id, log.lines()):
             volume = volume_name(observed.project, log.client_id)
             click.echo(app.say("logs.on_volume", client=log.client_id, volume=volume), err=True)
             found[log.client_id] = lines if tail is None else lines[max(0, len(lines) - tail) :]

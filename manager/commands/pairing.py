@@ -13,8 +13,9 @@ from manager.app import App, UserError
 from manager.clickwords import client, command, flag
 from manager.conversation import Conversation, with_bot
 from manager.exits import Exit
+from manager.overviewtext import amount
 from manager.problems import EngineError, EngineProblem
-from manager.sessionwork import amount, confirm, need_leave
+from manager.sessionwork import confirm, need_leave
 
 _CODE_SECONDS = 60
 _OUTCOME_SECONDS = 90

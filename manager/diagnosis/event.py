@@ -31,7 +31,7 @@ class Event(msgspec.Struct, gc=False):
     verdict: str | None = None
     evidence: list[str] | None = None
     kind: str | None = None
-    generation: int | None = None
+    generation: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
     moment: str | None = None
     problem: str | None = None
     hint: str | None = None

@@ -35,6 +35,9 @@ from manager.diagnosis.story import (
 CRASH_SECONDS = 120.0
 
 _GOOD_AT_ONCE = ("closed", "live")
+# An enum's member is looked for anew whenever it is named; the loop names these a million times.
+_UNKNOWN, _STOPPING = Beyond.UNKNOWN.value, State.STOPPING.value
+_RESTART, _FIRST_PAIRING = ReconnectHow.RESTART.value, QrCause.FIRST_PAIRING.value
 # Stands for the line that a process which was killed could not write.
 _END = Event(datetime.fromtimestamp(EARLIEST, UTC), EventName.STARTUP.value, Level.WARNING.value)
 
@@ -107,30 +110,35 @@ class _Teller:
         }
 
     def follow(self, events: Iterable[Event]) -> None:
-        """A hundred logs are a million turns of this loop."""
-        find, fail, counts = self._tellers.get, self._failures.add, self._counts
-        latest = EARLIEST if self._at is None else self._at
-        latest_allowed = self._now
-        since = EARLIEST if self._since is None else self._since
+        """A hundred logs are a million turns of this loop, and most events share their moment with the one before."""
+        find, fail, at = self._tellers.get, self._failures.add, self._at
+        moment, inside, counted = None, self._inside, 0
         for event in events:
-            at = event.time.timestamp()
-            if latest < at <= latest_allowed:
-                latest = at
-            elif self._at is None:
+            if event.time != moment:
+                moment = event.time
+                at = self._moved(moment.timestamp())
+                inside = self._inside
+            if at is None:
                 continue  # no time that can be is known yet
-            else:
-                at = latest
-            if self._at is None:
-                self._first = self._began = at
-            self._inside = inside = at >= since
             told = find(event.event)
             if told is not None:
                 told(event, at)
             self._at = at
             if inside:
-                counts.events += 1
+                counted += 1
                 if event.level in FAILING and is_failure(event):
                     fail(event, at)
+        self._counts.events += counted
+
+    def _moved(self, at: float) -> float | None:
+        """The time of an event whose line says `at`; None while no time that can be is known."""
+        latest = self._at
+        if not (EARLIEST if latest is None else latest) < at <= self._now:
+            return latest
+        if latest is None:
+            self._first = self._began = at
+        self._inside = self._since is None or at >= self._since
+        return at
 
     # ---- states
 
@@ -139,7 +147,7 @@ class _Teller:
         self._state, self._began = state, at
 
     def _close(self, at: float) -> None:
-        spans, state, began = self._spans, self._state or Beyond.UNKNOWN.value, self._began
+        spans, state, began = self._spans, self._state or _UNKNOWN, self._began
         if at > began:
             if spans and spans[-1].state == state:
                 began = spans.pop().start
@@ -172,7 +180,7 @@ class _Teller:
         self._enter(Beyond.STOPPED, at)
 
     def _change(self, event: Event, at: float) -> None:
-        if not event.to or (not self._alive and event.to == State.STOPPING.value and self._state):
+        if not event.to or (not self._alive and event.to == _STOPPING and self._state):
             return
         if event.before is not None:
             before = name(event.before)
@@ -196,7 +204,7 @@ class _Teller:
             self._counts.disconnects[reason] = self._counts.disconnects.get(reason, 0) + 1
 
     def _repair(self, event: Event, at: float) -> None:
-        if self._inside and event.how != ReconnectHow.RESTART and event.level not in FAILING:
+        if self._inside and event.how != _RESTART and event.level not in FAILING:
             self._failures.add(event, at)
 
     def _ready(self, event: Event, at: float) -> None:
@@ -241,7 +249,7 @@ class _Teller:
 
     def _ask(self, event: Event, at: float) -> None:
         began = self._episodes.ask(event, at)
-        counts = began and event.cause != QrCause.FIRST_PAIRING and self._inside
+        counts = began and event.cause != _FIRST_PAIRING and self._inside
         if counts and not is_failure(event):
             self._failures.add(event, at)
 

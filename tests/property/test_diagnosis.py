@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -110,6 +111,12 @@ def check(story: Story, window: Window) -> None:
 @given(LOGS, WINDOWS, st.sampled_from(Presence))
 def test_every_log_is_told_and_its_figures_agree(log: bytes, window: Window, presence: Presence) -> None:
     check(tell("a", log, window, presence), window)
+
+
+@given(LOGS, WINDOWS, st.sampled_from(Presence))
+def test_what_another_process_told_is_the_same(log: bytes, window: Window, presence: Presence) -> None:
+    story = tell("sales", log, window, presence)
+    assert pickle.loads(pickle.dumps(story)) == story
 
 
 @given(LOGS, st.data())

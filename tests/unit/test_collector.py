@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def collect(folder: Path) -> list[tuple[dict[str, object], bytes]]:
     stream, found = io.BytesIO(done.stdout), []
     while head := stream.readline():
         told = json.loads(head)
-        found.append((told, stream.read(told["bytes"])))
+        found.append((told, zlib.decompress(stream.read(told["bytes"]))))
     return found
 
 

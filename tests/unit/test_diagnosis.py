@@ -6,16 +6,19 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import click
+import msgspec
 import pytest
 
 from bot.contract import State
 from manager import stories
-from manager.diagnosis import Presence, period
+from manager.diagnosis import Presence, Window, data, period
 from manager.diagnosis.discreet import discreet
 from manager.diagnosis.event import Event, blocks
 from manager.diagnosis.story import EARLIEST, Beyond, Kept, Span, Way
+from manager.text import catalogue
 from tests.stories import HOUR, Log, at
 
+SAY = catalogue("en")
 READY = State.READY.value
 STARTING = State.STARTING.value
 NOW = datetime(2026, 11, 26, 9, 0, tzinfo=timezone(timedelta(hours=3)))
@@ -299,6 +302,14 @@ def test_a_key_that_another_version_uses_otherwise_costs_that_key_alone() -> Non
     (event,), unreadable = read(log)
     assert (event.to, event.reason, event.seconds, event.evidence, event.number) == ("READY", *[None] * 4)
     assert unreadable == 0
+
+
+@pytest.mark.parametrize("number", [-1, 2**64, 10**30])
+def test_a_number_that_no_copy_has_costs_no_answer(number: int) -> None:
+    log = Log().start().ready().wait(60).add("SESSION_KEPT", generation=number, moment="live")
+    story = log.tell()
+    assert story.generation == Kept(None, at(60))
+    msgspec.json.encode(data.summary([story], Window(at(60)), SAY))
 
 
 def test_a_time_without_a_zone_is_utc() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manager.sessionwork import amount
+from manager.overviewtext import amount
 
 
 @pytest.mark.parametrize(
