@@ -44,15 +44,21 @@ class EditError(Exception):
 
 
 def add(
-    path: Path, environ: Mapping[str, str], client_id: str, settings: Mapping[str, object] | None = None
+    path: Path,
+    environ: Mapping[str, str],
+    client_id: str,
+    settings: Mapping[str, object] | None = None,
+    *,
+    only_trying: bool = False,
 ) -> None:
-    """One more entry at the end of `bots`. `settings`: further keys of the entry with plain values.
+    """One more entry at the end of `bots`. `settings`: further keys of the entry with plain values. `only_trying`: all
+    but that the new file is put in the old one's place.
 
     Raises EditError, and ConfigErrors when the file is wrong, or would be with these settings.
     """
     if not is_client_id(client_id):
         raise EditError("not_a_client_id", client=client_id)
-    with _edited(path, environ) as file:
+    with _edited(path, environ, only_trying=only_trying) as file:
         for at, bot in enumerate(file.fleet.bots):
             if bot.client_id.lower() == client_id.lower():
                 key = "exists" if bot.client_id == client_id else "exists_case"
@@ -134,7 +140,7 @@ class _File:
 
 
 @contextmanager
-def _edited(path: Path, environ: Mapping[str, str]) -> Iterator[_File]:
+def _edited(path: Path, environ: Mapping[str, str], *, only_trying: bool = False) -> Iterator[_File]:
     """The file, locked against other edits; written when the block ends well and the text has changed."""
     path = Path(path)
     with _locked(path):
@@ -147,7 +153,7 @@ def _edited(path: Path, environ: Mapping[str, str]) -> Iterator[_File]:
         file = _File(path, variables, text.removeprefix(mark), root, fleet)
         yield file
         if mark + file.text != text:
-            _write(path.resolve(), (mark + file.text).encode())
+            _write(path.resolve(), (mark + file.text).encode(), only_trying=only_trying)
 
 
 @contextmanager
@@ -171,8 +177,8 @@ def _locked(path: Path) -> Iterator[None]:
             os.close(handle)
 
 
-def _write(path: Path, content: bytes) -> None:
-    """All or nothing, with the old file's mode and owner. Raises EditError."""
+def _write(path: Path, content: bytes, *, only_trying: bool) -> None:
+    """All or nothing (`only_trying`: nothing), with the old file's mode and owner. Raises EditError."""
     temporary = None
     try:
         old = path.stat()
@@ -188,9 +194,10 @@ def _write(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(handle)
-        temporary.replace(path)
-        temporary = None
-        sync_folder(path.parent)
+        if not only_trying:
+            temporary.replace(path)
+            temporary = None
+            sync_folder(path.parent)
     except OSError as error:
         raise EditError("not_written", file=str(path), detail=error.strerror) from None
     finally:

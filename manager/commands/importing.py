@@ -33,6 +33,11 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
     found = profiles.judge(_folders(app, path, name), name)
     if all(each.problem for each in found):
         _refuse_all_or_show(app, found)
+    if add:
+        known = app.fleet().client_ids
+        for each in found:
+            if not each.problem and each.name not in known:
+                edit.add(app.file, app.environ, each.name, only_trying=True)
     if dry_run:
         volumes, image = only_looking(app)
         _refuse_all_or_show(app, _checked(app, volumes, found, image_there=image.exists))

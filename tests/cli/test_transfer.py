@@ -24,6 +24,14 @@ def _bots(cli: Cli) -> None:
     cli.environ["DOCKER_HOST"] = f"unix://{cli.folder}/no.sock"
 
 
+def powerless(cli: Cli, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """As by somebody who may not do everything."""
+    return subprocess.run(
+        ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *PROGRAM, *words],
+        cwd=cli.folder, env=cli.environ | environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
 def test_a_path_without_a_session(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for path in ("empty", "nowhere"):
@@ -120,19 +128,31 @@ def test_what_belongs_to_somebody_else_is_told_with_what_mends_it(
     lock = folder / "Default" / "Local Storage" / "leveldb" / "LOCK"
     lock.chmod(0o600)
 
-    def asked(*words: str) -> subprocess.CompletedProcess[str]:
-        powerless = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
-        return subprocess.run(
-            [*powerless, *PROGRAM, *words], cwd=tmp_path, env=cli.environ | {"OTURUM_LANG": language},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
     for words in (("restore", "closed/file.zst"), ("import", "closed/session-sales", "--dry-run")):
-        told = asked(*words)
+        told = powerless(cli, *words, OTURUM_LANG=language)
         assert told.returncode == Exit.FAILED, told
         assert os.strerror(errno.EACCES) in told.stderr
     assert f"sudo chown -R $(id -un) {folder}\n" in told.stderr
     closed.chmod(0o700)
     for words in (("backup", "-o", "closed/new", "--plain"), ("report", "--html", "closed/new")):
-        told = asked(*words)
+        told = powerless(cli, *words, OTURUM_LANG=language)
         assert told.returncode == Exit.ENGINE, told
+
+
+def test_a_bots_file_that_takes_no_bot_is_told_before_a_session_is_copied(cli: Cli, tmp_path: Path) -> None:
+    make_profile(tmp_path / "auth" / "session-new")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    cli.file.rename(theirs / "bots.yaml")
+    subprocess.run(["chown", "-R", "12345:12345", theirs], check=True)
+    subprocess.run(["chmod", "-R", "a+rX", theirs], check=True)
+    words = ("--file", "theirs/bots.yaml", "import", "auth")
+    for more in (["--add", "--yes"], ["--add", "--dry-run"]):
+        told = powerless(cli, *words, *more)
+        assert (told.returncode, "could not be written" in told.stderr) == (Exit.FAILED, True), told
+    assert [each.name for each in theirs.iterdir()] == ["bots.yaml"]
+    assert powerless(cli, *words, "--yes").returncode == Exit.ENGINE
+    # Where it can be written the engine is asked, and the bot added when its session is there.
+    before = (theirs / "bots.yaml").read_bytes()
+    assert cli(*words, "--add", "--yes").code == Exit.ENGINE
+    assert (theirs / "bots.yaml").read_bytes() == before
