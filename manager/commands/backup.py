@@ -149,21 +149,18 @@ def restore(  # noqa: PLR0913, PLR0917  the command's own options
         key = _opening_key(app, source, identity, passphrase_file)
         found = _contents(source, key)
         targets = _targets(app, source, found, clients, name)
-        with at_work(app) as volumes:
-            _refuse_obstacles(
-                app,
-                volumes,
-                {
-                    targets[each.client_id]: each.browser_version
-                    for each in found
-                    if each.client_id in targets
-                },
-                () if clients or name else tuple(targets),
-            )
+        coming = {
+            targets[each.client_id]: each.browser_version for each in found if each.client_id in targets
+        }
+        unnamed = () if clients or name else tuple(targets)
+        with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
+            _refuse_obstacles(app, volumes, coming, unnamed)
             click.secho(app.say("restore.warning"), fg="yellow")
             question = app.say("restore.ask", count=len(targets), clients=", ".join(targets.values()))
             if not confirm(app, question, yes=yes, command=shlex.join(app.words)):
                 return Exit.FAILED
+        with at_work(app) as volumes:
+            _refuse_obstacles(app, volumes, coming, unnamed)
             _restore(app, volumes, source, key, targets)
     except BackupError as error:
         raise _for_people(app, error) from error

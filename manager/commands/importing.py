@@ -43,7 +43,7 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
         _refuse_all_or_show(app, _checked(app, volumes, found, image_there=image.exists))
         click.echo(app.say("cli.dry_run"))
         return Exit.OK
-    with at_work(app) as volumes:
+    with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
         found = _checked(app, volumes, found)
         _refuse_all_or_show(app, found)
         elsewhere = [each for each in found if each.foreign_host]
@@ -56,6 +56,8 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
             app, app.say("import.ask", count=len(found)), yes=yes, command=shlex.join(app.words)
         ):
             return Exit.FAILED
+    with at_work(app) as volumes:
+        _refuse_all(app, _checked(app, volumes, found))
         for each in found:
             _import(app, volumes, each)
             if add and each.name not in volumes.fleet.client_ids:
@@ -113,7 +115,6 @@ def _checked(
 
 def _refuse_all_or_show(app: App, found: Sequence[Profile]) -> None:
     """One line a folder. Raises UserError when one of them cannot be imported: then none is."""
-    bad = [each for each in found if each.problem]
     for each in found:
         if not each.problem:
             values = {
@@ -122,6 +123,11 @@ def _refuse_all_or_show(app: App, found: Sequence[Profile]) -> None:
                 "version": each.browser_version or "?",
             }
             click.echo(app.say("import.found", folder=each.folder, client=each.name, **values))
+    _refuse_all(app, found)
+
+
+def _refuse_all(app: App, found: Sequence[Profile]) -> None:
+    bad = [each for each in found if each.problem]
     for each in bad:
         why: dict[str, object] = {"folder": each.folder, "path": each.folder, **dict(each.values)}
         why["typed"] = shlex.quote(str(each.folder))

@@ -76,6 +76,22 @@ def test_of_a_whole_fleets_backup_the_one_that_was_lost_is_named(cli: Cli, saved
     assert "support: restored." in cli(*command.split()).out
 
 
+def test_a_question_that_nobody_answers_holds_up_no_other_manager(
+    cli: Cli, sdk: docker.APIClient, project: str, saved: Path
+) -> None:
+    """And what another one did meanwhile is not undone by the answer."""
+    restoring = cli.terminal("restore", saved.name, "sales")
+    restoring.expect("[y/N]")
+    importing = cli.terminal("import", "auth")
+    importing.expect("[y/N]")
+    assert cli("restore", saved.name, "--yes").code == Exit.OK
+    for asked in (restoring, importing):
+        asked.type("y")
+        ran = asked.end()
+        assert (ran.code, "sales has a session already" in ran.out) == (Exit.FAILED, True), ran
+    assert volumes_of(sdk, project) == set(BOTS)
+
+
 def test_a_paused_bot_is_not_started_by_up_alone(cli: Cli, saved: Path) -> None:
     assert cli("pause", "sales").code == Exit.OK
     restored = cli("restore", saved.name, "sales", "--yes")
