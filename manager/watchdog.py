@@ -250,7 +250,11 @@ class Watchdog:
             history.unhealthy_since = now
 
     def _note_starts(self, history: _History, seen: Seen, now: float) -> None:
-        """Whose doing a start was: the engine's own (it counts those), ours, or somebody else's, who knows better."""
+        """Whose doing a start was: the engine's own, ours, or somebody else's, who knows better.
+
+        The engine counts an end when it comes, and tells of the start it has decided on when that has come. Whoever
+        else starts a container makes it count from 0 again (docker: `ResetRestartManager`).
+        """
         ended = 0
         if seen.restart_count is not None:
             if history.restart_count is not None:
@@ -261,7 +265,7 @@ class Watchdog:
         if ended:
             history.attempts = [*history.attempts, *[now] * ended][-self.policy.attempts :]
             history.by_engine, history.ended_by_oom = True, history.oom_since_start
-        elif anew and not history.ordered:
+        elif anew and not history.ordered and not seen.restart_count:
             history.attempts.clear()
             history.gave_up = False
         if anew or ended:

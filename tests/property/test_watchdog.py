@@ -17,21 +17,32 @@ PLACES = (ContainerState.RUNNING,) * 5 + (ContainerState.RESTARTING, ContainerSt
 
 @dataclass
 class Bot:
-    """A container as an engine has it; `anew`: when somebody other than the watchdog or the engine started it."""
+    """A container as an engine has it; `anew`: when somebody other than the watchdog or the engine started it. `ended`:
+    by itself, and the engine has not started it again yet.
+    """
 
     seen: Seen
     starts: int = 0
+    ended: bool = False
     anew: list[float] = field(default_factory=list)
     restarts: list[float] = field(default_factory=list)
 
     def begin(self, **changes: object) -> None:
         self.starts += 1
+        self.ended = False
         self.seen = replace(self.seen, started_at=f"t{self.starts}", health="starting", **changes)  # type: ignore[arg-type]
+
+    def end(self) -> None:
+        self.ended = True
+        count = (self.seen.restart_count or 0) + 1
+        self.seen = replace(self.seen, place=ContainerState.RESTARTING, restart_count=count)
 
 
 @st.composite
 def steps(draw: st.DrawFn) -> tuple[float, str, int]:
-    what = st.sampled_from(["health", "health", "health", "place", "engine", "oom", "hand", "remade", "said"])
+    what = st.sampled_from(
+        ["health", "health", "health", "place", "ends", "engine", "oom", "hand", "remade", "said"]
+    )
     return draw(st.sampled_from([1, 5, 30, 60, 300, 1000])), draw(what), draw(st.integers(0, 6))
 
 
@@ -41,8 +52,12 @@ def happen(bot: Bot, what: str, number: int, now: float) -> None:
             bot.seen = replace(bot.seen, health=HEALTH[number])
         case "place":
             bot.seen = replace(bot.seen, place=PLACES[number])
+        case "ends":
+            bot.end()
         case "engine":
-            bot.begin(restart_count=(bot.seen.restart_count or 0) + 1)
+            if not bot.ended:
+                bot.end()
+            bot.begin(place=ContainerState.RUNNING)
         case "oom":
             bot.seen = replace(bot.seen, oom_kills=bot.seen.oom_kills + 1)
         case "hand" | "remade":

@@ -174,6 +174,20 @@ def test_a_bot_that_the_engine_starts_again_and_again_is_given_up(killed: int, r
     assert decision.say(catalogue("en"))
 
 
+def test_it_is_given_up_too_where_the_engine_takes_its_time_between_its_end_and_its_start() -> None:
+    """It counts the end at once, and tells of the start when that has come."""
+    dog = Watchdog()
+    dog.look([replace(WELL, restart_count=0, started_at="t0")], 0)
+    for count in range(1, POLICY.attempts + 3):
+        ended = replace(ILL, place=ContainerState.RESTARTING, restart_count=count, started_at=f"t{count - 1}")
+        begun = replace(STARTING, restart_count=count, started_at=f"t{count}")
+        found = [*dog.look([ended], 10.0 * count), *dog.look([begun], 10.0 * count + 5)]
+    assert {one.kind for one in found} == {Kind.GAVE_UP}
+    by_hand = replace(STARTING, restart_count=0, started_at="by hand")
+    assert dog.look([by_hand], 1000) == []
+    assert not dog.gave_up
+
+
 def test_a_whole_fleet_is_not_restarted_at_once() -> None:
     fleet = [replace(ILL, client_id=f"bot-{number:02}", container=f"c{number}") for number in range(30)]
     dog = Watchdog()
