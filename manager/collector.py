@@ -18,45 +18,59 @@ EVENTS = "events"
 NAME = "events.jsonl"
 WRITTEN = ("mirror.json", "marker.json")  # what is written anew whenever the session changes
 MOST_FILES = 10
-MOST_BYTES = 64 << 20  # of one file; a bot's own never grows beyond 2 MB
+MOST_BYTES = 32 << 20  # of one log; a bot's own never grows beyond 10 MB
 
 
-def log_of(volume: str) -> tuple[bytes, str | None]:
-    """The whole log, and why some of it could not be read.
+def log_of(volume: str) -> tuple[list[bytes], str | None]:
+    """The whole log, its newest file first, and why some of it could not be read.
 
     A log that is rotated meanwhile: files only move to higher numbers, so that whoever goes up meets one twice but
     misses none.
     """
     pieces: list[bytes] = []
+    room = MOST_BYTES
     seen: set[int] = set()
     problem = None
     for number in range(MOST_FILES):
         name = f"{NAME}.{number}" if number else NAME
         try:
-            piece = content(os.path.join(volume, EVENTS, name), seen)  # noqa: PTH118
+            piece, size = content(os.path.join(volume, EVENTS, name), seen, room)  # noqa: PTH118
         except FileNotFoundError:
             continue
         except OSError as error:
             problem = f"{name}: {error.strerror}"
             continue
+        if size > room:
+            problem = f"{name}: the log is larger than {MOST_BYTES >> 20} MiB"
+        room -= len(piece)
         # The end of a half-written line must not swallow the next file's first.
         pieces.append(piece if piece.endswith(b"\n") or not piece else piece + b"\n")
-    return b"".join(reversed(pieces)), problem
+    return pieces, problem
 
 
-def content(path: str, seen: set[int]) -> bytes:
-    """Nothing of a link to somewhere else, of a pipe that nobody writes to, and of a file that was `seen`."""
+def content(path: str, seen: set[int], room: int) -> tuple[bytes, int]:
+    """The last `room` bytes, and how many there are. Nothing of a link to somewhere else, of a pipe that nobody writes
+    to, and of a file that was `seen`."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or found.st_ino in seen:
-            return b""
+            return b"", 0
         seen.add(found.st_ino)
         with os.fdopen(handle, "rb", closefd=False) as file:
-            file.seek(max(0, found.st_size - MOST_BYTES))
-            return file.read(MOST_BYTES)
+            file.seek(max(0, found.st_size - room))
+            return file.read(room), found.st_size
     finally:
         os.close(handle)
+
+
+def packed(pieces: list[bytes]) -> list[bytes]:
+    """Oldest first. Each is let go of when it is done: there is memory for a log and what it is packed into."""
+    press = zlib.compressobj(1)
+    found = []
+    while pieces:
+        found.append(press.compress(pieces.pop()))
+    return [*found, press.flush()]
 
 
 def written(volume: str) -> float | None:
@@ -70,16 +84,20 @@ def written(volume: str) -> float | None:
     return max(times, default=None)
 
 
-def main(folder: str) -> None:
+def hand_out(number: str, volume: str) -> None:
     out = sys.stdout.buffer
+    pieces, problem = log_of(volume)
+    parts = packed(pieces)
+    size = sum(map(len, parts))
+    head = {"volume": int(number), "bytes": size, "written": written(volume), "problem": problem}
+    out.write(json.dumps(head).encode() + b"\n")
+    out.writelines(parts)
+
+
+def main(folder: str) -> None:
     for name in sorted(os.listdir(folder), key=int):  # noqa: PTH208
-        volume = os.path.join(folder, name)  # noqa: PTH118
-        log, problem = log_of(volume)
-        packed = zlib.compress(log, 1)
-        head = {"volume": int(name), "bytes": len(packed), "written": written(volume), "problem": problem}
-        out.write(json.dumps(head).encode() + b"\n")
-        out.write(packed)
-    out.flush()
+        hand_out(name, os.path.join(folder, name))  # noqa: PTH118
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

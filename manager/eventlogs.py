@@ -137,7 +137,11 @@ def _ahead(logs: Iterator[EventLog]) -> Iterator[EventLog]:
         except Exception as error:
             ready.put(error)
 
-    threading.Thread(target=fetch, daemon=True).start()
+    try:
+        threading.Thread(target=fetch, daemon=True).start()
+    except RuntimeError:  # no room for it
+        yield from logs
+        return
     while (found := ready.get()) is not None:
         if isinstance(found, Exception):
             raise found

@@ -18,33 +18,46 @@ Result = TypeVar("Result")
 
 _BESIDE = 2  # parts that lie with the fork: the one in hand, and the next
 _BROKEN = (EOFError, OSError)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def by_two(parts: Iterable[Part], work: Callable[[Part], Result]) -> list[Result]:
     """What `work` makes of every part, in any order. Parts and results go through a pipe: small they should be.
 
     The fork is made before the first part is asked for. What it was given and did not do, for whatever reason, is
-    done here.
+    done here; so is everything where no fork can be made.
     """
-    if not _can_fork():
-        return list(map(work, parts))
-    with _fork(work) as other:
+    other: _Fork[Part, Result] | None = None
+    try:
+        if _can_fork():
+            with _no_signals():
+                other = _forked(work)
+        if other is None:
+            return list(map(work, parts))
         here = [work(part) for part in parts if not other.takes(part)]
         there = other.done()
+    finally:
+        if other is not None:
+            other.end()
     return here + (list(map(work, other.given)) if there is None else there)
 
 
-def _can_fork() -> bool:
-    """And gains by it. Of a process with other threads a fork would have none, but the locks they hold for ever."""
-    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1 and threading.active_count() == 1
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    """They come when it is over: an interrupt amid a fork is dropped by Python, which says so on stderr."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class _Other(Generic[Part, Result]):
-    """`given`: what lies with the fork, or is done by it."""
+class _Fork(Generic[Part, Result]):
+    """`given`: what lies with it, or is done by it."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, process: int, pipe: Connection) -> None:
         self.given: list[Part] = []
-        self._pipe = pipe
+        self._process, self._pipe = process, pipe
         self._waiting = 0
 
     def takes(self, part: Part) -> bool:
@@ -71,30 +84,42 @@ class _Other(Generic[Part, Result]):
             return found
         return None
 
+    def end(self) -> None:
+        self._pipe.close()
+        os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+
     def _hear(self) -> None:
         self._pipe.recv_bytes()
         self._waiting -= 1
 
 
-@contextmanager
-def _fork(work: Callable[[Part], Result]) -> Iterator[_Other[Part, Result]]:
+def _can_fork() -> bool:
+    """And gains by it. Of a process with other threads a fork would have none, but the locks they hold for ever."""
+    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1 and threading.active_count() == 1
+
+
+def _forked(work: Callable[[Part], Result]) -> _Fork[Part, Result] | None:
+    """None where there is no room for one more process."""
     from multiprocessing.connection import Pipe  # noqa: PLC0415  most commands start without it
 
     here, there = Pipe()
-    process = os.fork()
+    try:
+        process = os.fork()
+    except OSError:
+        here.close()
+        there.close()
+        return None
     if process == 0:
         try:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # nobody is left to hear of a KeyboardInterrupt
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             here.close()  # else it would not be seen that the other process is no more
             _do(work, there)
         finally:
             os._exit(0)  # and nothing of what else this process has open, or was about to do
     there.close()
-    try:
-        with here:
-            yield _Other(here)
-    finally:
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
+    return _Fork(process, here)
 
 
 def _do(work: Callable[[Part], Result], pipe: Connection) -> None:

@@ -77,7 +77,8 @@ def stories(app: App, clients: Iterable[str], told_of: Window) -> Stories:
 
     found = by_two(logs, told_by) if len(order) >= _WORTH_TWO else list(map(told_by, logs))
     known = {story.client_id: story for story, _ in found}
-    unread = {story.client_id: problem for story, problem in found if problem is not None}
+    problems = {story.client_id: problem for story, problem in found if problem is not None}
+    unread = {each: problems[each] for each in order if each in problems}
     told = tuple(known.get(each) or Story(each, presences[each]) for each in order)
     return Stories(fleet.project, told_of, told, unread)
 

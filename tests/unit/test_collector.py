@@ -87,6 +87,17 @@ def test_nothing_but_a_plain_file_is_read(tmp_path: Path) -> None:
     assert str(head["problem"]).startswith("events.jsonl: ")
 
 
+def test_of_a_log_that_is_far_too_large_the_end_is_read_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "MOST_BYTES", 10)
+    volume(tmp_path, 0, current="newest\n", _1="older\n", _2="old\n")
+    pieces, problem = collector.log_of(str(tmp_path / "0"))
+    assert pieces == [b"newest\n", b"er\n", b""]
+    assert problem is not None
+    assert "events.jsonl.2" in problem
+
+
 def test_it_says_when_the_session_was_written_last(tmp_path: Path) -> None:
     volume(tmp_path, 0)
     (tmp_path / "0" / "mirror.json").write_text("{}")

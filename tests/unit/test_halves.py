@@ -130,6 +130,32 @@ def test_a_process_of_one_thread_forks_by_itself_and_says_what_it_had_to_say_onc
     assert (told.stdout, told.stderr) == ("once True\n", "")
 
 
+@pytest.mark.usefixtures("forking")
+def test_where_there_is_room_for_no_other_process_all_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise BlockingIOError
+
+    before = set(Path("/proc/self/fd").iterdir())
+    monkeypatch.setattr(os, "fork", refused)
+    assert by_two(NUMBERS, squared) == [squared(number) for number in NUMBERS]
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_an_interrupt_amid_the_fork_is_heard_when_that_is_over() -> None:
+    program = (
+        "import os, signal; from manager.halves import by_two\n"
+        "os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "try: by_two(range(40), abs)\n"
+        "except KeyboardInterrupt:\n"
+        "    try: os.wait()\n"
+        "    except ChildProcessError: print('heard, and nobody is left')\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert (told.stdout, told.stderr) == ("heard, and nobody is left\n", "")
+
+
 def test_a_fork_ends_with_whoever_made_it(tmp_path: Path) -> None:
     """Killed in the middle: the other one sees it, and leaves too."""
     program = (
