@@ -13,8 +13,8 @@ from manager import config
 from manager.configproblems import ConfigErrors
 from manager.engine import Engine
 from manager.fleet import Fleet
-from manager.problems import EngineError
-from manager.watch.core import Event, Rang, Saved
+from manager.problems import UNUSABLE, EngineError
+from manager.watch.core import RELIST_SECONDS, Event, Rang, Saved
 
 LOOK_SECONDS = 0.3
 _CONNECT_SECONDS, _CONNECT_AT_MOST = 0.5, 10.0
@@ -87,6 +87,25 @@ def _content(path: Path) -> bytes | str:
         return config.read(path)
     except ConfigErrors as errors:
         return str(errors)
+
+
+class EngineSign(_Bell):
+    """Tells `on_answer` whether the engine answers, at first and every RELIST_SECONDS, for as long as no pass does."""
+
+    def __init__(self, engine: Engine, ring: Ring, on_answer: Callable[[bool], None]) -> None:
+        super().__init__("engine's sign", ring)
+        self._engine, self._on_answer = engine, on_answer
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            answers = True
+            try:
+                self._engine.version()
+            except EngineError as error:
+                answers = error.problem not in UNUSABLE
+            if not self._over.is_set():
+                self._on_answer(answers)
+            self._over.wait(RELIST_SECONDS)
 
 
 class EngineBell(_Bell):

@@ -16,7 +16,7 @@ from bot.text import Catalogue
 from manager.engine import Engine
 from manager.exits import Exit
 from manager.fleet import Fleet
-from manager.watch.bells import Crashed, EngineBell, FileBell
+from manager.watch.bells import Crashed, EngineBell, EngineSign, FileBell
 from manager.watch.core import CallOff, Effect, End, Ended, Event, MakePass, Rang, StopAsked, Tell, Watch
 from manager.watch.happenings import Happening, Kind
 from manager.watch.holder import Held, Holder, about_me, lease_name
@@ -77,6 +77,8 @@ class _Loop:
             around.ways,
         )
         self._bell: EngineBell | None = None
+        # Without a bots.yaml there is no pass: that the file is wrong is no reason to call the engine away.
+        self._sign = EngineSign(around.engine, self._ring, metrics.engine_up.set)
         self._pass: asyncio.Task[None] | None = None
         self._stopping = threading.Event()
         self._over = False
@@ -88,11 +90,13 @@ class _Loop:
         self._tell(Kind.WATCH_START, file=str(self._around.file), address=self._address, pid=os.getpid())
         file_bell = FileBell(self._around.file, self._around.ways.environ, self._ring)
         file_bell.start()
+        self._sign.start()
         try:
             while not self._over:
                 await self._turn()
         finally:
             file_bell.stop()
+            self._sign.stop()
             if self._bell is not None:
                 self._bell.stop()
             self._holder.release()
@@ -134,6 +138,7 @@ class _Loop:
 
     def _loaded(self) -> None:
         self._metrics.config_loaded.set(time.time())
+        self._sign.stop()
         if self._bell is None and self._core.fleet is not None:
             self._bell = EngineBell(
                 self._around.engine, self._core.fleet.project, self._ring, self._worker.healer.oom

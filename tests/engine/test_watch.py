@@ -16,7 +16,7 @@ from bot.contract import LABEL_PROJECT
 from manager.engine import Engine
 from manager.exits import Exit
 from tests.cli.conftest import PROGRAM, ROOT
-from tests.engine.watchers import Watched, fetch, running, text_of
+from tests.engine.watchers import Watched, fetch, fetch_until, running, text_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("trivial_image")]
 
@@ -184,3 +184,13 @@ def test_a_stop_in_the_middle_of_a_plan_leaves_what_the_next_up_finishes(
     assert "STEP_FAILED" not in told
     assert len(running(sdk, project)) < len(bots)
     watched.begin().until("CONVERGED", running=12)
+
+
+def test_a_bots_file_that_was_never_valid_is_no_engine_that_is_away(watched: Watched) -> None:
+    watched.file.write_text("bots: [")
+    watcher = watched.begin()
+    address = watcher.until("WATCH_START")["address"]
+    watcher.until("CONFIG_MISSING")
+    fetch_until(address, "/metrics", "oturum_manager_engine_up 1.0")
+    assert json.loads(fetch(address, "/healthz"))["engine"]["up"]
+    assert watcher.end() == Exit.OK

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,3 +110,12 @@ def running(sdk: docker.APIClient, project: str) -> dict[str, tuple[str, str]]:
 def fetch(address: str, path: str) -> str:
     with urllib.request.urlopen(f"{address}{path}", timeout=10) as answer:
         return str(answer.read().decode())
+
+
+def fetch_until(address: str, path: str, text: str) -> str:
+    """What stands there once `text` is in it."""
+    deadline = time.monotonic() + 30
+    while text not in (found := fetch(address, path)):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return found
