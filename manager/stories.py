@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 
@@ -25,12 +25,14 @@ _WORTH_TWO = 4
 
 @dataclass(frozen=True, slots=True)
 class Stories:
-    """`unread`: by client, why some of its log could not be read."""
-
     project: str
     window: Window
     told: tuple[Story, ...]
-    unread: Mapping[str, str]
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """By client, why some of its log could not be read."""
+        return {each.client_id: each.unread for each in self.told if each.unread is not None}
 
 
 def aside(app: App, project: str) -> Callable[[ImageProgress], None]:
@@ -71,16 +73,14 @@ def stories(app: App, clients: Iterable[str], told_of: Window) -> Stories:
     logs = EventLogs(engine, fleet, app.environ, aside(app, fleet.project)).read(observed, order)
     presences = {each: _presence(containers.get(each)) for each in order}
 
-    def told_by(log: EventLog) -> tuple[Story, str | None]:
-        client = log.client_id
-        return tell(client, log.lines(), told_of, presences[client], log.written), log.problem
+    def told_by(log: EventLog) -> Story:
+        story = tell(log.client_id, log.lines(), told_of, presences[log.client_id], log.written)
+        return replace(story, unread=log.problem)
 
     found = by_two(logs, told_by) if len(order) >= _WORTH_TWO else list(map(told_by, logs))
-    known = {story.client_id: story for story, _ in found}
-    problems = {story.client_id: problem for story, problem in found if problem is not None}
-    unread = {each: problems[each] for each in order if each in problems}
+    known = {story.client_id: story for story in found}
     told = tuple(known.get(each) or Story(each, presences[each]) for each in order)
-    return Stories(fleet.project, told_of, told, unread)
+    return Stories(fleet.project, told_of, told)
 
 
 def tell_unread(app: App, unread: Mapping[str, str]) -> bool:

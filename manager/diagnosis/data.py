@@ -58,6 +58,7 @@ def _story(story: Story, say: Catalogue) -> Json:
         "last_good_generation": None if kept is None else {"number": kept.number, "taken_at": _time(kept.at)},
         "events": story.events,
         "unreadable_lines": story.unreadable,
+        "unread": story.unread,
     }
 
 
@@ -65,6 +66,7 @@ def _episode(episode: Episode, say: Catalogue) -> Json:
     return {
         "start": _time(episode.start),
         "end": _time(episode.end),
+        "came_back": _time(episode.back),
         "waiting": episode.waiting,
         "cause": episode.cause,
         "verdict": episode.verdict,

@@ -17,19 +17,24 @@ class _Asked:
     tried: tuple[str, ...]
     codes: int = 0
     end: float | None = None
+    back: float | None = None
 
 
 class Episodes:
-    """`tried`: what was kept of a session that seems lost, put back since it was READY last."""
+    """`tried`: what was kept of a session that seems lost, put back since it was READY last. `anew`: the process that
+    runs has shown no code yet.
+    """
 
     def __init__(self) -> None:
         self.tried: list[str] = []
+        self.anew = True
         self._all: list[_Asked] = []
         self._open: _Asked | None = None
 
     def ask(self, event: Event, at: float) -> bool:
         """A code is shown. Whether with it an episode began: a bot that was restarted goes on counting its codes."""
         known, cause = self._open, name(event.cause or "")
+        self.anew = False
         began = known is None or known.cause != cause or event.number == 1
         if known is None or began:
             self._open = known = _Asked(event, at, cause, tuple(self.tried))
@@ -41,6 +46,12 @@ class Episodes:
     def restore(self, event: Event) -> None:
         number = "" if event.generation is None else f" {event.generation}"
         self.tried.append(name(f"{event.kind or '?'}{number}"))
+
+    def ready(self, at: float) -> None:
+        """By a scan, as long as the log may just lack its line; but of what a code showed no later process knows."""
+        if self._open is not None and self.anew:
+            self._open.back, self._open = at, None
+        self.scanned(at)
 
     def scanned(self, at: float) -> None:
         if self._open is not None:
@@ -57,8 +68,9 @@ class Episodes:
                 tried=each.tried,
                 codes=each.codes,
                 end=each.end,
+                back=each.back,
                 waiting=runs and each is self._open,
             )
             for each in self._all
-            if since is None or each is self._open or (each.end or each.start) >= since
+            if since is None or each is self._open or (each.end or each.back or each.start) >= since
         )

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SPAN = re.compile(rf"(\d{{1,6}})([{''.join(_UNITS)}])")
 
 
-def since(text: str, now: datetime) -> datetime:
-    """`90m`, `24h`, `7d`, `2w` before `now`; a date or a date and time (RFC 3339), in `now`'s zone unless it has one.
+def _local(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone()
+    except (OverflowError, ValueError):  # at the edge of what a datetime can say
+        return moment.replace(tzinfo=UTC)
+
+
+def since(text: str, now: datetime, here: Callable[[datetime], datetime] = _local) -> datetime:
+    """`90m`, `24h`, `7d`, `2w` before `now`; a date or a date and time (RFC 3339). `here`: what a time without a zone
+    means where it is read; `now`'s offset would be wrong before the clocks were changed.
 
     Raises ValueError for anything else, and for what is not before `now`.
     """
@@ -21,7 +30,7 @@ def since(text: str, now: datetime) -> datetime:
         except OverflowError as error:
             raise ValueError(text) from error
     moment = datetime.fromisoformat(text.strip())
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
+    moment = moment if moment.tzinfo else here(moment)
     if moment > now:
         raise ValueError(text)
     return moment

@@ -77,6 +77,7 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Episode:
     """A QR was asked for, from the first code to the scan (None: there was none). `waiting`: it may be scanned yet.
+    `back`: when a later process was READY without one; somebody had put the session back.
 
     `tried`: what was kept of the session and did not help, as `mirror` and `generation 7`, in the order of trying.
     """
@@ -89,6 +90,7 @@ class Episode:
     codes: int = 1
     end: float | None = None
     waiting: bool = False
+    back: float | None = None
 
     @property
     def alarming(self) -> bool:
@@ -129,6 +131,7 @@ class Story:
 
     `state` since `since`. `uptime` of the process that runs now. `unclean`: ends that nobody asked for and no error
     explains: killed, out of memory, or the machine went down. `rescued`: sessions that came back from what was kept.
+    `unreadable`: lines. `unread`: why some of the log could not be read at all.
     """
 
     client_id: str
@@ -152,6 +155,7 @@ class Story:
     generation: Kept | None = None
     events: int = 0
     unreadable: int = 0
+    unread: str | None = None
 
     def __reduce__(self) -> tuple[Callable[[bytes], Story], tuple[bytes]]:
         """To be pickled: with its thousands of spans that takes a tenth of the time so."""

@@ -164,6 +164,7 @@ class _Teller:
         if self._alive and self._at is not None:
             self._die(self._at, at)
         self._alive, self._explained, self._started = True, False, at
+        self._episodes.anew = True
         self._counts.starts += self._inside
         self._enter(State.STARTING.value, at)
 
@@ -209,7 +210,7 @@ class _Teller:
 
     def _ready(self, event: Event, at: float) -> None:
         self._written, self._parted = at, False
-        self._episodes.scanned(at)
+        self._episodes.ready(at)
         if event.how is not None and self._inside:
             how = name(event.how)
             times = self._counts.reconnects.setdefault(how, [])

@@ -114,6 +114,8 @@ def _tried(episode: Episode, say: Catalogue) -> str:
 
 
 def _scanned(episode: Episode, say: Catalogue) -> str:
+    if episode.back is not None:
+        return say("diagnosis.came_back", after=lasting(episode.back - episode.start, say))
     if episode.end is None:
         return say(f"diagnosis.{'waiting' if episode.waiting else 'not_scanned'}")
     return say("diagnosis.scanned", after=lasting(episode.end - episode.start, say))
@@ -149,7 +151,7 @@ def failure_text(failure: Failure, say: Catalogue) -> str:
 def notes(story: Story, say: Catalogue) -> list[str]:
     """What a reader of the figures has to know beside them."""
     found = []
-    if story.end is None and not story.unreadable:
+    if story.end is None and not story.unreadable and story.unread is None:
         found.append(say("diagnosis.no_log", client=story.client_id))
     if story.unclean:
         found.append(say("diagnosis.note_unclean", count=story.unclean))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta, timezone
+import time
+from datetime import UTC, datetime, timedelta, timezone
 
 import click
 import msgspec
@@ -15,6 +16,7 @@ from manager.diagnosis import Presence, Window, data, period
 from manager.diagnosis.discreet import discreet
 from manager.diagnosis.event import Event, blocks
 from manager.diagnosis.story import EARLIEST, Beyond, Kept, Span, Way
+from manager.diagnosis.words import Clock, verdict_line
 from manager.text import catalogue
 from tests.stories import HOUR, Log, at
 
@@ -181,6 +183,18 @@ def test_a_restart_in_the_middle_of_an_episode_begins_none() -> None:
     assert not episode.waiting
 
 
+def test_a_session_that_came_back_from_a_backup_was_scanned_by_nobody() -> None:
+    log = Log().start().ready().wait(HOUR).code("session_lost").wait(20).code("session_lost", 2).stop()
+    back = log.wait(3 * HOUR).start().wait(5).ready("restart", 5.0)
+    (episode,) = back.tell().episodes
+    assert (episode.end, episode.back, episode.waiting) == (None, at(4 * HOUR + 25), False)
+    (shown,) = data.summary([back.tell()], Window(at(0)), SAY)["bots"][0]["qr_episodes"]
+    assert (shown["end"], shown["came_back"]) == (None, "2026-11-25T04:00:25.000Z")
+    for language, words in (("en", "came back without a scan, after 3h"), ("tr", "okutmadan geri geldi")):
+        assert words in verdict_line(episode, "sales", Clock(at(0)), catalogue(language))
+    assert back.code("logout").pair().ready().tell().episodes[0].back == episode.back
+
+
 def test_a_lost_session_tells_what_was_tried_in_vain() -> None:
     evidence = ["memory_kills=2", "free=900MiB"]
     log = Log().start().ready().wait(HOUR).drop("SESSION_LOST").wait(10)
@@ -341,7 +355,19 @@ def test_events_and_states_of_a_later_version_are_kept_by_their_names() -> None:
     ],
 )
 def test_since(text: str, moment: str) -> None:
-    assert period.since(text, NOW).isoformat() == moment
+    assert period.since(text, NOW, lambda naive: naive.replace(tzinfo=NOW.tzinfo)).isoformat() == moment
+
+
+def test_a_date_means_the_midnight_of_that_date_whatever_the_clocks_say_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as berlin:
+        berlin.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        assert (
+            period.since("2026-10-20", NOW).timestamp() == datetime(2026, 10, 19, 22, tzinfo=UTC).timestamp()
+        )
+    time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,7 +19,7 @@ from manager.diagnosis import Presence, Story, Window, data, tables, words
 from manager.diagnosis.html import Markup, tag
 from manager.diagnosis.page import Page
 from manager.diagnosis.story import Episode, Failure
-from manager.diagnosis.words import Clock, failure_text
+from manager.diagnosis.words import Clock, failure_text, notes
 from manager.pieces import plain
 from manager.text import catalogue
 from tests.stories import HOUR, Log, at
@@ -229,6 +229,12 @@ def test_the_json_tells_all_of_a_story() -> None:
         "generation",
     }
     assert {each.name for each in fields(Story)} - spread - {"unreadable"} <= told.keys()
+
+
+def test_a_log_that_cannot_be_read_is_not_told_as_one_that_is_not_there() -> None:
+    none = Story("sales", Presence.GONE)
+    assert notes(none, SAY) == [SAY("diagnosis.no_log", client="sales")]
+    assert notes(replace(none, unread="events.jsonl: Permission denied"), SAY) == []
 
 
 class Reader(HTMLParser):
