@@ -201,7 +201,7 @@ It keeps the engine as bots.yaml says. What wakes it:
 
 | | |
 |---|---|
-| bots.yaml, or `.env` beside it, has another content | once it has been the same for 0.6 s (at most 5 s after the first change): a file that is written in place is seen half |
+| bots.yaml, or `.env` beside it, was written | once it has been the same for 0.6 s (at most 5 s after the first change): a file that is written in place is seen half |
 | something happens to a container of the project | 0.2 s after the last such event (at most 2 s after the first). Events only wake: each pass looks at everything |
 | the connection to the engine is lost, or there again | at once |
 | a pass has done something | at once: whether all is now as it should be is looked at, not assumed |
@@ -264,7 +264,7 @@ WATCH_OUTRO = """## HTTP
 |---|---|
 | `GET /metrics` | [metrics.md](metrics.md#metrics-of-the-watcher) |
 | `GET /sd` | Prometheus' `http_sd`: a group for every bot that should run, `<container>:9464`, with the labels `client_id` and `project`, and `__meta_oturum_container`, `__meta_oturum_memory_limit_bytes` for relabelling. 503 until a bots.yaml was read: Prometheus then keeps what it knows |
-| `GET /healthz` | `ok`: False (and 503) only where starting the watcher anew may help; a bots.yaml with mistakes, an engine that is away, a roll-out that stopped and bots that were given up are in `problems`, with 200: a supervisor that starts it anew for that would only lose the last good file |
+| `GET /healthz` | `ok`: False (and 503) only where starting the watcher anew may help; a bots.yaml with mistakes, an engine that is away, a step that fails, a name that is taken, a roll-out that stopped, bots that were given up and an update that cannot be started are in `problems`, with 200: a supervisor that starts it anew for that would only lose the last good file |
 
 ## One watcher a project and engine
 

@@ -208,7 +208,7 @@ class Rollout:
         self._targets: dict[str, str] = {}
         self._before: dict[str, Reading] = {}
         self._first = False
-        self._reached = 0
+        self._reached: set[str] = set()
         self._halted: str | None = None
 
     @property
@@ -300,7 +300,7 @@ class Rollout:
             self.trials[client] = replace(trial, fate=fate, now=found)
             if fate is Fate.REACHED:
                 del self.trials[client]
-                self._reached += 1
+                self._reached.add(client)
                 values = {"state": found.word, "seconds": round(seconds)}
                 news.append(News("reached", Level.SUCCESS, client, values))
         failed = next((client for client, trial in self.trials.items() if trial.fate.failed), None)
@@ -323,8 +323,8 @@ class Rollout:
         return News("batch" if self.left else "last", Level.INFO, None, values)
 
     def _end(self) -> list[News]:
-        told = [News("done", Level.SUCCESS, None, {"count": self._reached})] if self._reached else []
-        self._targets, self._before, self._reached = {}, {}, 0
+        told = [News("done", Level.SUCCESS, None, {"count": len(self._reached)})] if self._reached else []
+        self._targets, self._before, self._reached = {}, {}, set()
         return told
 
     @staticmethod

@@ -62,6 +62,10 @@ class FakeEngine:
         with self._lock:
             return self.model.observe()
 
+    def version(self) -> dict[str, Any]:
+        self._reach()
+        return {}
+
     def info(self) -> dict[str, Any]:
         """A machine that can bear any number of starts."""
         return {"NCPU": 1000}

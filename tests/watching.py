@@ -48,12 +48,20 @@ class Watching:
     before_pass: Callable[[], None] = lambda: None
     changed_since: float | None = None
     join: str | None = None
+    broken: str = ""
 
     def __post_init__(self) -> None:
         self.core, self.metrics = Watch(), WatchMetrics()
         self.holder = Holder(self.engine, "this test")
         teller = PassTeller(self.told.append, catalogue("en"))
-        ways = Ways({}, batch=5, join=self.join, clock=lambda: self.now, changed_for=self._changed_for)
+        ways = Ways(
+            {},
+            batch=5,
+            join=self.join,
+            clock=lambda: self.now,
+            changed_for=self._changed_for,
+            broken=lambda: self.broken,
+        )
         self.worker = Worker(self.engine, self.holder, self.metrics, teller, ways)  # type: ignore[arg-type]
         self.stopping = threading.Event()
 

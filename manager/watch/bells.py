@@ -55,7 +55,7 @@ class _Bell:
 
 
 class FileBell(_Bell):
-    """Rings with what bots.yaml says, at first and each time its content, or that of `.env` beside it, is another.
+    """Rings with what bots.yaml says, at first and each time it, or `.env` beside it, was written.
 
     It reads the content itself every LOOK_SECONDS: this sees a file that was replaced, edited in place, or lies
     on a mount that tells of no change (a bind mount, a network's file system) all alike.
@@ -66,9 +66,11 @@ class FileBell(_Bell):
         self._file, self._environ = file, environ
 
     def _run(self) -> None:
-        seen: tuple[bytes | str, ...] | None = None
+        seen: tuple[object, ...] | None = None
         while not self._over.is_set():
-            now = (_content(self._file), _content(self._file.parent / ".env"))
+            beside = self._file.parent / ".env"
+            # When it was written too: what is saved many times a second may have the same content at two looks.
+            now = (_written(self._file), _content(self._file), _written(beside), _content(beside))
             if now != seen:
                 seen = now
                 self._ring(Saved(self._load()))
@@ -79,6 +81,14 @@ class FileBell(_Bell):
             return config.load(self._file, self._environ)
         except ConfigErrors as errors:
             return errors
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _content(path: Path) -> bytes | str:

@@ -124,7 +124,7 @@ class Happening:
         return say(f"watch.{self.kind.lower()}", **filled)
 
     def fields(self) -> dict[str, object]:
-        """Words of the program, the same in every language."""
+        """Words of the program, the same in every language. A `text` is a sentence already."""
         told: dict[str, object] = {}
         for name, value in self.values.items():
             match value:
@@ -134,7 +134,7 @@ class Happening:
                     told["problems"] = len(value.problems) + value.more
                 case Note() | Cause() | Decision() | News():
                     told[name] = value.key
-                case _:
+                case _ if name != "text":
                     told[name] = value
         return told
 

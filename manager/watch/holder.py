@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 import threading
 import time
@@ -26,6 +27,7 @@ LABEL_HOLDER = LABEL_PREFIX + "holder"
 # So long a watcher that was just killed may seem to be there still.
 PATIENCE_SECONDS = 3.0
 _IN_A_CONTAINER = Path("/.dockerenv")
+_CONTAINER = re.compile(r"[0-9a-f]{12}")  # the name a container has for itself, unless it is given another
 _LOOK_SECONDS = 0.2
 _RELEASE_SECONDS = 0.02
 # A watcher that died between making its container and starting it.
@@ -75,7 +77,9 @@ def holder_of(engine: HoldsOn, project: str) -> str | None:
 def about_me(address: str) -> str:
     """`pid 4711 on web1 (as root, http://127.0.0.1:9465; ends with: kill 4711)`"""
     pid, host = os.getpid(), socket.gethostname()
-    ends = f"docker stop {host}" if _IN_A_CONTAINER.exists() else f"kill {pid}"
+    # A machine may have that file and be no container of this engine: its name is no id then.
+    ours = _IN_A_CONTAINER.exists() and _CONTAINER.fullmatch(host)
+    ends = f"docker stop {host}" if ours else f"kill {pid}"
     return f"pid {pid} on {host} (as {_user()}, {address}; ends with: {ends})"
 
 

@@ -76,6 +76,7 @@ class _Loop:
             PassTeller(around.tell, around.say),
             around.ways,
         )
+        status.troubles = lambda: self._worker.troubles
         self._bell: EngineBell | None = None
         # Without a bots.yaml there is no pass: that the file is wrong is no reason to call the engine away.
         self._sign = EngineSign(around.engine, self._ring, metrics.engine_up.set)

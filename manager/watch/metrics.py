@@ -23,6 +23,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "oturum_manager_"
+# The watchdog's own: what ends again and again is started by the engine.
+_RESTARTS = (Reason.UNHEALTHY.value, Reason.OOM.value)
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 
 
@@ -31,7 +33,10 @@ class WatchMetrics:
         self.registry = CollectorRegistry()
         self.desired_bots = self._gauge("desired_bots", "Bots that should run, as bots.yaml says")
         self.running_bots = self._gauge("running_bots", "Bots of those whose container runs")
-        self.drift = self._gauge("drift", "Steps that would make the engine agree with bots.yaml now")
+        self.drift = self._gauge(
+            "drift",
+            "Steps that would make the engine agree with bots.yaml now, and bots for which none can be taken",
+        )
         self.config_valid = self._gauge("config_valid", "1 when bots.yaml as it stands now is valid")
         self.config_loaded = self._gauge(
             "config_loaded_timestamp_seconds", "When the bots.yaml that counts now was read, as Unix time"
@@ -102,13 +107,16 @@ class WatchMetrics:
         wanted = frozenset(wanted)
         for client_id in self._looked_after - wanted:
             self.bot_gave_up.remove(client_id)
+            self.bot_oom_kills.remove(client_id)
+            for reason in _RESTARTS:
+                self.bot_restarts.remove(client_id, reason)
         self._looked_after = wanted
         self.gave_up = wanted & gave_up
         for client_id in wanted:
             self.bot_gave_up.labels(client_id).set(client_id in gave_up)
             self.bot_oom_kills.labels(client_id)
-            for reason in (Reason.UNHEALTHY, Reason.OOM):
-                self.bot_restarts.labels(client_id, reason.value)
+            for reason in _RESTARTS:
+                self.bot_restarts.labels(client_id, reason)
 
     def number(self, name: str) -> float:
         """Of a metric without labels."""

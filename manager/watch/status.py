@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from bot.text import Catalogue
 from manager.watch import discovery
 from manager.watch.core import Watch
+from manager.watch.happenings import Happening
 from manager.watch.metrics import WatchMetrics
 
 # Longer than any pass: a first image with its base is built in minutes.
@@ -17,12 +19,13 @@ _HUNG_SECONDS = 1800.0
 
 
 class Status:
-    """`passing_since`: of the pass under way, by the monotonic clock."""
+    """`passing_since`: of the pass under way, by the monotonic clock. `troubles`: the worker's."""
 
     def __init__(self, file: Path, host: str, core: Watch, metrics: WatchMetrics, say: Catalogue) -> None:
         self._file, self._host = file, host
         self._core, self._metrics, self._say = core, metrics, say
         self.passing_since: float | None = None
+        self.troubles: Callable[[], Iterable[Happening]] = tuple
 
     def metrics(self) -> bytes:
         return self._metrics.render()
@@ -36,6 +39,7 @@ class Status:
         problems = [] if core.errors is None else core.errors.lines(self._say)
         if core.last_error is not None:
             problems.append(core.last_error.say(self._say).message)
+        problems += [each.say(self._say) for each in self.troubles()]
         if self._metrics.number("rollout_halted"):
             problems.append(self._say("watch.health_halted"))
         if self._metrics.gave_up:

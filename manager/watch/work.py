@@ -74,6 +74,7 @@ class Worker:
         self._converged = False
         self._unguarded = False
         self._broken = ""
+        self._troubles: list[Happening] = []
         self.slice_seconds = SLICE_SECONDS
         self._slice: threading.Timer | None = None
 
@@ -84,6 +85,7 @@ class Worker:
         """
         if (age := self._ways.changed_for()) is not None:
             return self._outdated(age)
+        self._broken = ""
         began = time.monotonic()
         self._turn_to(fleet)
         self._teller.begin()
@@ -106,6 +108,13 @@ class Worker:
             self._end_slice()
         self._count(ended, time.monotonic() - began)
         return ended
+
+    @property
+    def troubles(self) -> list[Happening]:
+        """What stands in the way of what bots.yaml says, beside a bad file and an engine that is away."""
+        if self._broken:
+            return [Happening(Kind.WATCH_BROKEN, {"detail": self._broken})]
+        return self._troubles
 
     def _outdated(self, age: float) -> Ended:
         """Nothing is done any more; `age`: seconds since the program on the disk changed last."""
@@ -186,7 +195,7 @@ class Worker:
         ).intersection(spec.client_id for spec in look.desired)
         self._metrics.bots({spec.client_id: spec.memory_bytes for spec in look.desired}, running)
         plan = look.plan
-        self._metrics.drift.set(len(plan.shared) + sum(map(len, plan.lanes)))
+        self._metrics.drift.set(len(plan.shared) + sum(map(len, plan.lanes)) + len(plan.blocked))
         self._tell_notes(plan.notes)
         if not plan.empty or plan.blocked:
             self._converged = False
@@ -215,6 +224,14 @@ class Worker:
     def _judge(self, outcome: Outcome, stopping: threading.Event) -> Ended:
         if outcome.image is not None and outcome.image.built:
             self._teller.tell(Happening(Kind.IMAGE_BUILT, {"tag": outcome.image.tag}))
+        self._troubles = [
+            *(Happening(Kind.PLAN_NOTE, {"note": note}) for note in outcome.notes if note.blocking),
+            *(
+                Happening(Kind.PASS_FAILED, {"error": error})
+                for error in outcome.errors
+                if error.problem not in UNUSABLE
+            ),
+        ]
         lost = next((error for error in outcome.errors if error.problem in UNUSABLE), None)
         changed = any(step.state is StepState.DONE for step in outcome.steps)
         if stopping.is_set() and any(step.state is StepState.SKIPPED for step in outcome.steps):

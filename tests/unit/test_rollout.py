@@ -194,6 +194,17 @@ def test_a_change_taken_back_ends_it() -> None:
     assert not rollout.under_way
 
 
+def test_a_bot_that_was_changed_there_and_back_counts_once() -> None:
+    world, rollout = ready_world("a", "b", "c"), Rollout(batch=1)
+    old, world.image = world.image, NEW_IMAGE
+    world.step(rollout, 0)
+    assert [news.key for news in world.step(rollout, 1)[1]] == ["reached", "batch"]
+    world.image = old
+    told = [news for now in range(2, 8) for news in world.step(rollout, now)[1]]
+    assert sum(news.key == "reached" for news in told) >= 2
+    assert (told[-1].key, told[-1].values["count"]) == ("done", 2)
+
+
 def test_what_is_no_change_waits_for_nobody() -> None:
     world, rollout = ready_world("a", "b"), Rollout()
     world.image = NEW_IMAGE

@@ -124,6 +124,8 @@ def test_a_bot_that_is_gone_from_the_file_is_told_of_no_more(watching: Watching)
     watching.wait(40)
     assert metric(watching, "bot_gave_up", client_id="b") is None
     assert metric(watching, "bot_desired", client_id="b") is None
+    assert metric(watching, "bot_oom_kills_total", client_id="b") is None
+    assert metric(watching, "bot_restarts_total", client_id="b", reason="oom") is None
 
 
 def test_what_the_kernel_ended_is_counted_and_told(watching: Watching) -> None:

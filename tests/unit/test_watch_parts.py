@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from manager.problems import EngineError, EngineProblem
 from manager.text import catalogue
 from manager.watch.bells import EngineBell, FileBell
 from manager.watch.core import Event, Rang, Saved
-from manager.watch.holder import LABEL_HOLDER, Held, Holder, holder_of
+from manager.watch.holder import LABEL_HOLDER, Held, Holder, about_me, holder_of
 from manager.watch.loop import Surroundings, watch
 from manager.watch.work import Ways
 from tests.fake_engine import FakeEngine
@@ -85,6 +86,13 @@ def test_the_file_is_read_at_first_and_however_it_is_saved(file: Path, bells: Be
     bells.until(lambda found: isinstance(found, ConfigErrors))
     file.write_text(fleet_text("- clientId: d\n"))
     bells.until(has("d"))
+
+
+def test_a_save_that_changes_no_letter_is_one_all_the_same(file: Path, bells: Bells) -> None:
+    """A file that is written in place again and again looks alike in between, and is not at rest."""
+    bells.until(has("a"))
+    file.write_text(file.read_text())
+    bells.until(has("a"))
 
 
 def test_a_file_behind_a_link_that_is_turned_is_seen(file: Path, tmp_path: Path) -> None:
@@ -209,6 +217,22 @@ def test_a_watcher_that_starts_just_now_is_not_taken_for_a_dead_one(engine: Fake
     holder.patience = 0
     with pytest.raises(Held):
         holder.take("p", "image")
+
+
+@pytest.mark.parametrize(
+    ("marked", "host", "command"),
+    [
+        (False, "0123456789ab", f"kill {os.getpid()}"),
+        (True, "web1", f"kill {os.getpid()}"),
+        (True, "0123456789ab", "docker stop 0123456789ab"),
+    ],
+)
+def test_it_says_how_it_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, marked: bool, host: str, command: str
+) -> None:
+    monkeypatch.setattr("manager.watch.holder._IN_A_CONTAINER", tmp_path if marked else tmp_path / "none")
+    monkeypatch.setattr("socket.gethostname", lambda: host)
+    assert f"ends with: {command})" in about_me("http://127.0.0.1:9465")
 
 
 def test_the_label_names_the_holder(engine: FakeEngine) -> None:

@@ -92,6 +92,7 @@ def test_a_step_is_told_when_it_ends_and_a_failure_once() -> None:
     tell(step(StepState.FAILED, full), "p")
     assert [each.kind for each in happened[1:]] == [Kind.STEP_DONE, Kind.STEP_FAILED]
     assert happened[1].say(SAY) == "a: start p-bot-a (new): 0.2 s"
+    assert happened[1].fields() == {"action": "start", "target": "p-bot-a", "cause": "new", "seconds": 0.25}
 
 
 def test_a_build_is_told_step_by_step_and_who_is_waited_for() -> None:
@@ -155,7 +156,9 @@ def ask(status: Status, *paths: str) -> list[tuple[int, str]]:
 
 
 def status_of(watching: Watching, language: str = "en") -> Status:
-    return Status(Path("bots.yaml"), "h", watching.core, watching.metrics, catalogue(language))
+    status = Status(Path("bots.yaml"), "h", watching.core, watching.metrics, catalogue(language))
+    status.troubles = lambda: watching.worker.troubles
+    return status
 
 
 class Asked(dict[str, int]):
@@ -233,6 +236,44 @@ def test_health_tells_of_a_stopped_roll_out_and_of_bots_that_were_given_up(langu
     assert health["ok"]
     assert "python -m manager status" in halted
     assert ": b. " in gave_up
+
+
+def test_health_tells_of_what_cannot_be_done_and_counts_it() -> None:
+    watching = Watching()
+    watching.engine.model.foreign_names = frozenset({"p-bot-b"})
+
+    def refuse(kind: ActionKind) -> None:
+        if kind is ActionKind.CREATE:
+            raise EngineError(EngineProblem.DISK_FULL, "no space left on device")
+
+    watching.engine.before_write = refuse
+    watching.save(fleet_text("- clientId: a\n- clientId: b\n"))
+    watching.wait(40)
+    health = status_of(watching).health()
+    taken, full = health["problems"]
+    assert health["ok"]
+    assert "docker rename p-bot-b p-bot-b-old" in taken
+    assert "no space left on device" in full
+    assert health["bots"]["drift"] >= 2
+    watching.engine.model.foreign_names = frozenset()
+    watching.engine.before_write = lambda kind: None
+    watching.wait(60)
+    health = status_of(watching).health()
+    assert (health["problems"], health["bots"]) == ([], {"desired": 2, "running": 2, "drift": 0})
+
+
+def test_health_tells_of_a_program_that_cannot_be_started_again() -> None:
+    watching = Watching(broken="SyntaxError")
+    watching.save(fleet_text("- clientId: a\n"))
+    watching.wait(5)
+    assert status_of(watching).health()["problems"] == []
+    watching.changed_since = watching.now
+    watching.wait(60)
+    (problem,) = status_of(watching).health()["problems"]
+    assert "SyntaxError" in problem
+    watching.changed_since = None
+    watching.wait(60)
+    assert status_of(watching).health()["problems"] == []
 
 
 def test_a_pass_that_never_ends_makes_it_unhealthy() -> None:
