@@ -216,7 +216,7 @@ has been at rest for 5 s and can be started: an update (`git pull && make up`) n
 - **A change comes to one bot first.** What recreates bots (another image, other settings) is done to one of them, as by `up --canary --batch 5` (`--batch N` for another number).
   If that bot is not as well as before, the roll-out stops, and the log and `oturum_manager_rollout_halted` say so, until bots.yaml is corrected or that bot is well after all.
 - **A bot that is unhealthy is restarted**, which no engine does: 15 s after the engine called it unhealthy (that takes three failed checks), then with growing waits, four times at most. Then it is
-  given up, and `oturum_manager_bot_gave_up` says so until it is healthy again or somebody starts it anew. A bot that waits for a person (a scan, BANNED, CONFLICT, …) is never restarted. What ran
+  given up, and `oturum_manager_bot_gave_up` says so until it is healthy again or somebody starts it anew. A bot that waits for a person (a scan, BANNED, CONFLICT, …) is never restarted. A bot that ends by itself four times and for half a minute, which the engine starts again and again, counts as given up too. What ran
   out of memory is told apart. While this machine itself is short of CPU or memory, no bot is blamed for ten minutes.
 """
 

@@ -35,8 +35,9 @@ class Policy:
 
     `first_wait`, `factor`, `longest_wait`: from one restart to the next. `calm`: healthy for this long, and earlier
     failures are forgiven; `mended`: and the bot counts as given up no more. `settle`: a restart counts as open for at
-    most this long. `busy`: how long a busy machine may put a restart off. All of these in seconds. `share`: of the
-    bots in sight, how many may have an open restart; at least one.
+    most this long. `busy`: how long a busy machine may put a restart off. `looping`: so long a bot must have ended
+    again and again; an engine starts it four times in two seconds. All of these in seconds. `share`: of the bots in
+    sight, how many may have an open restart; at least one.
     """
 
     patience: float = 15
@@ -48,6 +49,7 @@ class Policy:
     mended: float = 120
     settle: float = 60
     busy: float = 600
+    looping: float = 30
     share: float = 0.1
 
     def wait(self, attempts: int) -> float:
@@ -155,9 +157,9 @@ class Decision:
 
 @dataclass(slots=True)
 class _History:
-    """`attempts`: when it was restarted, by whomever; `by_engine`: the last of them by the engine. `ordered`: one of
-    ours whose start has not been seen yet. `killed`: for want of memory, since the last look. `said_permanent`: the
-    last that it said of itself, since its start.
+    """`attempts`: when it was restarted, by whomever; `by_engine`: the last of them by the engine, which has done so
+    since `ends_since`. `ordered`: one of ours whose start has not been seen yet. `killed`: for want of memory, since
+    the last look. `said_permanent`: the last that it said of itself, since its start.
     """
 
     container: str
@@ -168,6 +170,7 @@ class _History:
     ordered: bool = False
     gave_up: bool = False
     by_engine: bool = False
+    ends_since: float = 0
     said_permanent: bool = False
     killed: bool = False
     oom_kills: int = 0
@@ -263,6 +266,8 @@ class Watchdog:
         anew = seen.started_at is not None and history.started_at not in (None, seen.started_at)
         history.started_at = seen.started_at or history.started_at
         if ended:
+            if not (history.attempts and history.by_engine):
+                history.ends_since = now
             history.attempts = [*history.attempts, *[now] * ended][-self.policy.attempts :]
             history.by_engine, history.ended_by_oom = True, history.oom_since_start
         elif anew and not history.ordered and not seen.restart_count:
@@ -292,7 +297,7 @@ class Watchdog:
                 return _decision(history, seen, Kind.LEAVE, "person", state=seen.state or "?")
             history.gave_up = history.gave_up or spent
         elif not _is_healthy(seen) and spent and history.by_engine:
-            history.gave_up = True
+            history.gave_up = history.gave_up or now - history.ends_since >= self.policy.looping
         if history.gave_up:
             return self._given_up(history, seen)
         if _is_unhealthy(seen):

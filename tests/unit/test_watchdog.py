@@ -174,6 +174,15 @@ def test_a_bot_that_the_engine_starts_again_and_again_is_given_up(killed: int, r
     assert decision.say(catalogue("en"))
 
 
+def test_four_ends_in_a_moment_are_no_reason_to_give_it_up_but_half_a_minute_of_them_is() -> None:
+    """So fast an engine starts it anew at first."""
+    dog = Watchdog()
+    dog.look([WELL], 0)
+    looping = [replace(STARTING, restart_count=count, started_at=f"t{count}") for count in range(1, 8)]
+    assert not any(dog.look([seen], 1 + at / 2) for at, seen in enumerate(looping[:6]))
+    assert only(dog.look([looping[6]], 1 + POLICY.looping)).kind is Kind.GAVE_UP
+
+
 def test_it_is_given_up_too_where_the_engine_takes_its_time_between_its_end_and_its_start() -> None:
     """It counts the end at once, and tells of the start when that has come."""
     dog = Watchdog()
