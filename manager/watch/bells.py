@@ -83,12 +83,12 @@ class FileBell(_Bell):
             return errors
 
 
-def _written(path: Path) -> tuple[int, int] | None:
+def _written(path: Path) -> int | None:
+    """When; not its inode, which some file systems make up anew at each look."""
     try:
-        found = path.stat()
+        return path.stat().st_mtime_ns
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
 
 
 def _content(path: Path) -> bytes | str:
