@@ -42,9 +42,17 @@ class Obstacle:
 
 
 @contextmanager
-def at_work(app: App, *, alone: bool = True) -> Iterator[Volumes]:
-    """The fleet's volumes, with the bot image built where it was missing. `alone`: no other manager meanwhile."""
+def at_work(app: App, *, alone: bool = True, project: str | None = None) -> Iterator[Volumes]:
+    """The fleet's volumes, with the bot image built where it was missing. `alone`: no other manager meanwhile.
+
+    `project`: the one that somebody was asked about. Raises UserError when bots.yaml names another by now.
+    """
     fleet, engine = app.fleet(), app.engine()
+    if project not in (None, fleet.project):
+        values = {"file": app.file, "asked": project, "now": fleet.project}
+        raise UserError(
+            app.say("sessions.other_project", **values), app.say("sessions.other_project_fix", **values)
+        )
     reporter: Reporter = Silent() if app.json else Plain(app.say, fleet.project)
     with ended_as_by_hand(), project_turn(fleet, engine, reporter) if alone else nullcontext():
         found = image.ensure(engine, fleet.image, app.environ, reporter)

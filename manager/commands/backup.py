@@ -154,12 +154,13 @@ def restore(  # noqa: PLR0913, PLR0917  the command's own options
         }
         unnamed = () if clients or name else tuple(targets)
         with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
+            project = volumes.fleet.project
             _refuse_obstacles(app, volumes, coming, unnamed)
             click.secho(app.say("restore.warning"), fg="yellow")
             question = app.say("restore.ask", count=len(targets), clients=", ".join(targets.values()))
             if not confirm(app, question, yes=yes, command=shlex.join(app.words)):
                 return Exit.FAILED
-        with at_work(app) as volumes:
+        with at_work(app, project=project) as volumes:
             _refuse_obstacles(app, volumes, coming, unnamed)
             _restore(app, volumes, source, key, targets)
     except BackupError as error:

@@ -44,6 +44,7 @@ def generations(app: App, client: str, as_json: bool) -> Exit:
 @flag("--yes", "-y", help="yes")
 def rollback(app: App, client: str, number: str | None, force: bool, yes: bool) -> Exit:
     with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
+        project = volumes.fleet.project
         found = _look(app, volumes, client)["generations"]
         chosen = choose(app, client, found, number, _browser_of(volumes, client), force=force)
         click.echo(_line(app, chosen))
@@ -51,7 +52,7 @@ def rollback(app: App, client: str, number: str | None, force: bool, yes: bool) 
         question = app.say("generations.ask", client=client, number=chosen["number"])
         if not confirm(app, question, yes=yes, command=f"rollback {client} {chosen['number']}"):
             return Exit.FAILED
-    with at_work(app) as volumes:
+    with at_work(app, project=project) as volumes:
         volumes.pin(client, chosen["number"])
         with volumes.stopped(client, tell_step(app, client)):
             done = volumes.rollback(client, chosen["number"])

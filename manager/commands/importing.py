@@ -44,6 +44,7 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
         click.echo(app.say("cli.dry_run"))
         return Exit.OK
     with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
+        project = volumes.fleet.project
         found = _checked(app, volumes, found)
         _refuse_all_or_show(app, found)
         elsewhere = [each for each in found if each.foreign_host]
@@ -56,7 +57,7 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
             app, app.say("import.ask", count=len(found)), yes=yes, command=shlex.join(app.words)
         ):
             return Exit.FAILED
-    with at_work(app) as volumes:
+    with at_work(app, project=project) as volumes:
         _refuse_all(app, _checked(app, volumes, found))
         for each in found:
             _import(app, volumes, each)

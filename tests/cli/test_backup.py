@@ -12,7 +12,7 @@ import pytest
 from bot.contract import SESSION_MOUNT
 from manager.engine import Engine
 from manager.exits import Exit
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Ran, Terminal
 from tests.profile_folders import PAIRED, make_profile
 
 pytestmark = pytest.mark.engine
@@ -22,6 +22,19 @@ BOTS = ("sales", "support")
 def volumes_of(sdk: docker.APIClient, project: str) -> set[str]:
     found = sdk.volumes(filters={"name": f"{project}-session-"})["Volumes"] or []
     return {each["Name"].removeprefix(f"{project}-session-") for each in found}
+
+
+def questions(cli: Cli, *commands: str) -> list[Terminal]:
+    """Each of the commands where it waits for an answer."""
+    started = [cli.terminal(*command.split()) for command in commands]
+    for each in started:
+        each.expect("[y/N]")
+    return started
+
+
+def yes(asked: Terminal) -> Ran:
+    asked.type("y")
+    return asked.end()
 
 
 @pytest.fixture
@@ -90,6 +103,21 @@ def test_a_question_that_nobody_answers_holds_up_no_other_manager(
         ran = asked.end()
         assert (ran.code, "sales has a session already" in ran.out) == (Exit.FAILED, True), ran
     assert volumes_of(sdk, project) == set(BOTS)
+
+
+def test_what_became_another_while_the_question_stood_open_is_refused(
+    cli: Cli, sdk: docker.APIClient, project: str, saved: Path
+) -> None:
+    assert cli("restore", saved.name, "sales", "--yes").code == Exit.OK
+    restore, back = f"restore {saved.name} support", "rollback sales"
+    elsewhere = questions(cli, restore, "import auth/session-support", back)
+    text = cli.file.read_text()
+    cli.file.write_text(text.replace(project, f"{project}-b", 1))
+    for asked in elsewhere:
+        ran = yes(asked)
+        assert (ran.code, f"another project by now: {project}-b" in ran.out) == (Exit.FAILED, True), ran
+    assert volumes_of(sdk, f"{project}-b") == set()
+    cli.file.write_text(text)
 
 
 def test_a_paused_bot_is_not_started_by_up_alone(cli: Cli, saved: Path) -> None:
