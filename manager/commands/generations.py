@@ -53,6 +53,8 @@ def rollback(app: App, client: str, number: str | None, force: bool, yes: bool) 
         if not confirm(app, question, yes=yes, command=f"rollback {client} {chosen['number']}"):
             return Exit.FAILED
     with at_work(app, project=project) as volumes:
+        found = _look(app, volumes, client)["generations"]
+        refuse_another(app, client, found, chosen, _browser_of(volumes, client))
         volumes.pin(client, chosen["number"])
         with volumes.stopped(client, tell_step(app, client)):
             done = volumes.rollback(client, chosen["number"])
@@ -87,6 +89,20 @@ def choose(  # noqa: PLR0913
             app.say("generations.too_new", **values), app.say("generations.too_new_fix", client=client)
         )
     return chosen
+
+
+def refuse_another(app: App, client: str, found: list[Json], shown: Json, ours: str | None) -> None:
+    """Raises UserError unless what was `shown` is what would be put back now, for a browser of version `ours`.
+
+    A new session's numbers begin at 1 again.
+    """
+    same = [each for each in found if each["number"] == shown["number"]]
+    if [each["taken_at"] for each in same] != [shown["taken_at"]]:
+        raise UserError(
+            app.say("generations.another", number=shown["number"]),
+            app.say("generations.another_fix", client=client),
+        )
+    choose(app, client, found, str(shown["number"]), ours, force=False)
 
 
 def _chosen(app: App, client: str, found: list[Json], number: str | None) -> Json:

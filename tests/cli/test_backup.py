@@ -106,11 +106,12 @@ def test_a_question_that_nobody_answers_holds_up_no_other_manager(
 
 
 def test_what_became_another_while_the_question_stood_open_is_refused(
-    cli: Cli, sdk: docker.APIClient, project: str, saved: Path
+    cli: Cli, sdk: docker.APIClient, project: str, saved: Path, tmp_path: Path
 ) -> None:
+    """The project, the volume, and the generation that bears the number now."""
     assert cli("restore", saved.name, "sales", "--yes").code == Exit.OK
     restore, back = f"restore {saved.name} support", "rollback sales"
-    elsewhere = questions(cli, restore, "import auth/session-support", back)
+    *elsewhere, gone, another = questions(cli, restore, "import auth/session-support", back, back, back)
     text = cli.file.read_text()
     cli.file.write_text(text.replace(project, f"{project}-b", 1))
     for asked in elsewhere:
@@ -118,6 +119,17 @@ def test_what_became_another_while_the_question_stood_open_is_refused(
         assert (ran.code, f"another project by now: {project}-b" in ran.out) == (Exit.FAILED, True), ran
     assert volumes_of(sdk, f"{project}-b") == set()
     cli.file.write_text(text)
+
+    assert cli("rm", "sales", "--volume", "--yes").code == Exit.OK
+    ran = yes(gone)
+    assert (ran.code, "sales has no volume" in ran.out) == (Exit.FAILED, True), ran
+    assert volumes_of(sdk, project) == set()
+
+    (tmp_path / "auth" / "session-sales" / "Default" / "Local Storage" / "leveldb" / "CURRENT").touch()
+    assert cli("import", "auth/session-sales", "--yes").code == Exit.OK
+    ran = yes(another)
+    assert (ran.code, "Generation 1 is another one by now" in ran.out) == (Exit.FAILED, True), ran
+    assert cli("rollback", "sales", "--yes").code == Exit.OK
 
 
 def test_a_paused_bot_is_not_started_by_up_alone(cli: Cli, saved: Path) -> None:

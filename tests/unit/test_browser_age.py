@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from bot.generations import KEPT, Generations, Origin
 from bot.text import Catalogue
 from manager.app import App, UserError
 from manager.commands import generations as command
+from manager.exits import Exit
 from manager.text import catalogue
 from tests.crashes import Volume
 
@@ -146,6 +148,23 @@ def test_unforced_one_that_it_could_not_read_is_refused_with_what_to_type() -> N
     assert chosen(FOUND, "150.9", "4", force=False) == 4
     with pytest.raises(UserError):
         chosen(FOUND, "150.9", "9", force=False)
+
+
+def test_what_was_shown_must_be_readable_still_and_no_other_of_its_number() -> None:
+    taken = [each | {"taken_at": f"2026-01-{each['number']:02}"} for each in FOUND]
+    shown = taken[1]
+    command.refuse_another(APP, "sales", taken, shown, "156.0")
+    older = "the present browser (150.9) is older"
+    another = "Generation 8 is another one by now"
+    for found, ours, why in (
+        (taken, "150.9", older),
+        ([shown | {"taken_at": "2026-02-01"}], "156.0", another),
+        (taken[2:], "156.0", another),
+        ([], "156.0", another),
+    ):
+        with pytest.raises(UserError, match=re.escape(why)) as caught:
+            command.refuse_another(APP, "sales", found, shown, ours)
+        assert caught.value.code == Exit.FAILED
 
 
 def test_where_none_can_be_read_no_command_is_named_that_would_not_work() -> None:
