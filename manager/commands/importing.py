@@ -58,7 +58,8 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
         ):
             return Exit.FAILED
     with at_work(app, project=project) as volumes:
-        _refuse_all(app, _checked(app, volumes, found))
+        found = _checked(app, volumes, _judged_again(app, found, name))
+        _refuse_all(app, found)
         for each in found:
             _import(app, volumes, each)
             if add and each.name not in volumes.fleet.client_ids:
@@ -96,6 +97,22 @@ def _folders(app: App, path: Path, name: str | None) -> Sequence[Path]:
         listed = ", ".join(str(each) for each in found)
         raise UserError(app.say("import.as_one", count=len(found), found=listed), code=Exit.USAGE)
     return found
+
+
+def _judged_again(app: App, shown: Sequence[Profile], name: str | None) -> list[Profile]:
+    """The same folders as they are now: a client may have begun to use one, and its files are others then."""
+    return [
+        after if after.problem else _compared(app, before, after)
+        for before, after in zip(shown, profiles.judge([each.folder for each in shown], name), strict=True)
+    ]
+
+
+def _compared(app: App, before: Profile, after: Profile) -> Profile:
+    if after.device != before.device:
+        return after.refused("obstacle", why=app.say("import.another_session"))
+    if after.foreign_host and after.foreign_host != before.foreign_host:
+        return after.refused("obstacle", why=app.say("import.elsewhere_now", host=after.foreign_host))
+    return after
 
 
 def _checked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 from pathlib import Path
@@ -130,6 +131,37 @@ def test_what_became_another_while_the_question_stood_open_is_refused(
     ran = yes(another)
     assert (ran.code, "Generation 1 is another one by now" in ran.out) == (Exit.FAILED, True), ran
     assert cli("rollback", "sales", "--yes").code == Exit.OK
+
+
+def test_a_folder_is_judged_again_when_the_answer_has_come(
+    cli: Cli, sdk: docker.APIClient, project: str, saved: Path, tmp_path: Path
+) -> None:
+    databases = tmp_path / "auth" / "session-sales" / "Default"
+    storage = databases / "Local Storage" / "leveldb"
+    theirs = "import auth/session-sales"
+    in_use, another, elsewhere, grown = questions(cli, theirs, theirs, theirs, theirs)
+
+    with (storage / "LOCK").open("r+b") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        ran = yes(in_use)
+    assert (ran.code, "It is in use" in ran.out) == (Exit.FAILED, True), ran
+
+    log = storage / "000003.log"
+    before = log.read_bytes()
+    log.write_bytes(before.replace(b"905321234567:1@", b"905321234567:9@"))
+    ran = yes(another)
+    assert (ran.code, "another session by now" in ran.out) == (Exit.FAILED, True), ran
+    log.write_bytes(before)
+
+    (tmp_path / "auth" / "session-sales" / "SingletonLock").symlink_to("0123456789ab-1")
+    ran = yes(elsewhere)
+    assert (ran.code, "A browser on `0123456789ab`" in ran.out) == (Exit.FAILED, True), ran
+    (tmp_path / "auth" / "session-sales" / "SingletonLock").unlink()
+    assert volumes_of(sdk, project) == set()
+
+    (storage / "000004.log").touch()
+    ran = yes(grown)
+    assert (ran.code, ", 6 files)" in ran.out) == (Exit.OK, True), ran
 
 
 def test_a_paused_bot_is_not_started_by_up_alone(cli: Cli, saved: Path) -> None:
