@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import archive
-from bot.archive import PARTS, Fingerprint, Manifest
+from bot.archive import PARTS, Damaged, Fingerprint, Manifest
 from bot.contract import is_client_id, mask_phone
 from manager import leveldb
 
@@ -140,12 +140,7 @@ def _session_in(profile: Profile) -> Profile:
     kept = leveldb.local_storage(storage, ORIGIN)
     if not all(kept.get(key) for key in SESSION_KEYS):
         return profile.refused("not_paired")
-    files = tuple(
-        path
-        for part in PARTS
-        for path in sorted(_files(default / part))
-        if _belongs(path.relative_to(default))
-    )
+    files = _session_files(default)
     newest = max(path.stat().st_mtime for path in files)
     return replace(
         profile,
@@ -155,6 +150,16 @@ def _session_in(profile: Profile) -> Profile:
         browser_version=_last_version(profile.folder),
         phone_masked=mask_phone(kept["last-wid-md"].strip('"')),
         device=kept["last-wid-md"].strip('"'),
+    )
+
+
+def _session_files(default: Path) -> tuple[Path, ...]:
+    """All that travels. Raises OSError."""
+    return tuple(
+        path
+        for part in PARTS
+        for path in sorted(_files(default / part))
+        if _belongs(path.relative_to(default))
     )
 
 
@@ -194,7 +199,7 @@ def _last_version(folder: Path) -> str | None:
 
 
 def manifest(profile: Profile) -> Manifest:
-    """Reads all that will travel. Raises OSError."""
+    """Reads all that will travel, for `pack`. Raises OSError."""
     assert profile.taken_at is not None
     files: dict[str, Fingerprint] = {}
     for path in profile.files:
@@ -204,6 +209,14 @@ def manifest(profile: Profile) -> Manifest:
     return Manifest(
         profile.name, profile.taken_at, files, profile.browser_version, profile.phone_masked, "import"
     )
+
+
+def pack(profile: Profile, manifest: Manifest, below: str) -> Iterator[bytes]:
+    """As `archive.pack`. Raises OSError, and Damaged where the folder is not as it was when it was judged."""
+    yield from archive.pack(manifest, lambda name: content(profile, name), below)
+    # A database whose files come and go is open, and what was read of it belongs to different moments.
+    if changed := {*profile.files} ^ {*_session_files(profile.folder / "Default")}:
+        raise Damaged("it came or went meanwhile", min(changed).relative_to(profile.folder).as_posix())
 
 
 def content(profile: Profile, name: str) -> Iterator[bytes]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from bot import archive
 from bot.archive import Damaged
 from bot.contract import is_client_id
 from manager import edit, profiles
@@ -160,11 +159,7 @@ def _import(app: App, volumes: Volumes, profile: Profile) -> None:
     try:
         manifest = profiles.manifest(profile)
         with volumes.stopped(profile.name, tell_step(app, profile.name)):
-            taken = volumes.take(
-                profile.name,
-                staged,
-                archive.pack(manifest, lambda name: profiles.content(profile, name), f"{staged}/"),
-            )
+            taken = volumes.take(profile.name, staged, profiles.pack(profile, manifest, f"{staged}/"))
     except (Damaged, OSError) as error:
         raise UserError(
             app.say("import.changed", folder=profile.folder, detail=error), app.say("import.changed_fix")

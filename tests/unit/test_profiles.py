@@ -8,10 +8,12 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bot.archive import Damaged
 from manager import profiles
 from tests.profile_folders import PAIRED, make_profile
 
@@ -144,6 +146,21 @@ def test_what_lies_behind_a_link_travels_too(tmp_path: Path, place: str) -> None
         )
         asked = subprocess.check_output([sys.executable, "-c", child, folder], text=True)
     assert asked.strip().endswith("LOCK")
+
+
+@pytest.mark.parametrize("change", [Path.touch, Path.unlink])
+def test_files_that_come_or_go_behind_the_reader_are_seen(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    folder = make_profile(tmp_path / "session-sales")
+    (found,) = profiles.judge([folder])
+    database = folder / "Default" / "IndexedDB" / f"{profiles.INDEXED_DB}leveldb"
+    pieces = profiles.pack(found, profiles.manifest(found), "in/")
+    assert any(b"Local Storage" in piece[:100] for piece in pieces)  # IndexedDB has been read
+    changed = database / ("000004.log" if change is Path.touch else "CURRENT")
+    change(changed)
+    with pytest.raises(Damaged, match=changed.name):
+        list(pieces)
 
 
 @pytest.mark.parametrize(
