@@ -147,6 +147,7 @@ def restore(  # noqa: PLR0913, PLR0917  the command's own options
         raise UserError(app.say("edit.not_a_client_id", client=name), code=Exit.USAGE)
     try:
         key = _opening_key(app, source, identity, passphrase_file)
+        looked_at = _state_of(source)
         found = _contents(source, key)
         targets = _targets(app, source, found, clients, name)
         coming = {
@@ -161,15 +162,25 @@ def restore(  # noqa: PLR0913, PLR0917  the command's own options
             if not confirm(app, question, yes=yes, command=shlex.join(app.words)):
                 return Exit.FAILED
         with at_work(app, project=project) as volumes:
+            if _state_of(source) != looked_at:
+                raise UserError(app.say("restore.another", file=source), app.say("restore.another_fix"))
             _refuse_obstacles(app, volumes, coming, unnamed)
-            _restore(app, volumes, source, key, targets)
+            return put_in_place(app, volumes, source, key, targets)
     except BackupError as error:
         raise _for_people(app, error) from error
     except Damaged as error:
         raise UserError(
             app.say("restore.damaged", file=source, detail=error), app.say("restore.damaged_fix")
         ) from error
-    return Exit.OK
+
+
+def _state_of(file: Path) -> tuple[int, ...]:
+    """The same as long as it is the same file with the same content. Raises BackupError."""
+    try:
+        found = file.stat()
+    except OSError as error:
+        raise BackupError("unreadable", file=file, reason=error.strerror) from None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _contents(file: Path, key: Key) -> list[Manifest]:
@@ -219,7 +230,11 @@ def _refuse_obstacles(
     raise UserError("\n".join(lines), "\n".join(fixes))
 
 
-def _restore(app: App, volumes: Volumes, file: Path, key: Key, targets: dict[str, str]) -> None:
+def put_in_place(app: App, volumes: Volumes, file: Path, key: Key, targets: dict[str, str]) -> Exit:
+    """`targets`: session's name in the file -> the bot it becomes. FAILED where one of them is not in it after all.
+
+    Raises UserError, BackupError, EngineError.
+    """
     staged = staging()
     left = list(targets.values())
     try:
@@ -242,6 +257,7 @@ def _restore(app: App, volumes: Volumes, file: Path, key: Key, targets: dict[str
     finally:
         if left:
             click.secho(app.say("restore.not_restored", clients=", ".join(left)), fg="red", err=True)
+    return Exit.FAILED if left else Exit.OK
 
 
 # ---- keys

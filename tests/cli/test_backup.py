@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -109,10 +110,12 @@ def test_a_question_that_nobody_answers_holds_up_no_other_manager(
 def test_what_became_another_while_the_question_stood_open_is_refused(
     cli: Cli, sdk: docker.APIClient, project: str, saved: Path, tmp_path: Path
 ) -> None:
-    """The project, the volume, and the generation that bears the number now."""
+    """The project, the backup's file, the volume, and the generation that bears the number now."""
     assert cli("restore", saved.name, "sales", "--yes").code == Exit.OK
     restore, back = f"restore {saved.name} support", "rollback sales"
-    *elsewhere, gone, another = questions(cli, restore, "import auth/session-support", back, back, back)
+    *elsewhere, restoring, gone, another = questions(
+        cli, restore, "import auth/session-support", back, restore, back, back
+    )
     text = cli.file.read_text()
     cli.file.write_text(text.replace(project, f"{project}-b", 1))
     for asked in elsewhere:
@@ -120,6 +123,11 @@ def test_what_became_another_while_the_question_stood_open_is_refused(
         assert (ran.code, f"another project by now: {project}-b" in ran.out) == (Exit.FAILED, True), ran
     assert volumes_of(sdk, f"{project}-b") == set()
     cli.file.write_text(text)
+
+    shutil.copy(saved, tmp_path / "copy")
+    (tmp_path / "copy").replace(saved)
+    ran = yes(restoring)
+    assert (ran.code, f"{saved.name} was changed or replaced" in ran.out) == (Exit.FAILED, True), ran
 
     assert cli("rm", "sales", "--volume", "--yes").code == Exit.OK
     ran = yes(gone)
