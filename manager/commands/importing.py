@@ -31,21 +31,15 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
 ) -> Exit:
     found = profiles.judge(_folders(app, path, name), name)
     if all(each.problem for each in found):
-        _refuse_all_or_show(app, found)
-    if add:
-        known = app.fleet().client_ids
-        for each in found:
-            if not each.problem and each.name not in known:
-                edit.add(app.file, app.environ, each.name, only_trying=True)
+        _refuse_all(app, found)
     if dry_run:
         volumes, image = only_looking(app)
-        _refuse_all_or_show(app, _checked(app, volumes, found, image_there=image.exists))
+        _refuse_unfit(app, volumes, _checked(app, volumes, found, image_there=image.exists), add=add)
         click.echo(app.say("cli.dry_run"))
         return Exit.OK
     with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
         project = volumes.fleet.project
-        found = _checked(app, volumes, found)
-        _refuse_all_or_show(app, found)
+        _refuse_unfit(app, volumes, _checked(app, volumes, found), add=add)
         elsewhere = [each for each in found if each.foreign_host]
         for each in elsewhere:
             click.secho(
@@ -57,8 +51,8 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
         ):
             return Exit.FAILED
     with at_work(app, project=project) as volumes:
-        found = _checked(app, volumes, _judged_again(app, found, name))
-        _refuse_all(app, found)
+        found = _judged_again(app, found, name)
+        _refuse_unfit(app, volumes, _checked(app, volumes, found), add=add, show=False)
         for each in found:
             _import(app, volumes, each)
             if add and each.name not in volumes.fleet.client_ids:
@@ -130,9 +124,14 @@ def _checked(
     ]
 
 
-def _refuse_all_or_show(app: App, found: Sequence[Profile]) -> None:
-    """One line a folder. Raises UserError when one of them cannot be imported: then none is."""
-    for each in found:
+def _refuse_unfit(
+    app: App, volumes: Volumes, found: Sequence[Profile], *, add: bool, show: bool = True
+) -> None:
+    """`show`: one line a folder. Raises UserError when one of them cannot be imported: then none is.
+
+    `add`: raises EditError and ConfigErrors too, for a bots.yaml that cannot take one of them.
+    """
+    for each in found if show else ():
         if not each.problem:
             values = {
                 "phone": each.phone_masked,
@@ -141,6 +140,9 @@ def _refuse_all_or_show(app: App, found: Sequence[Profile]) -> None:
             }
             click.echo(app.say("import.found", folder=each.folder, client=each.name, **values))
     _refuse_all(app, found)
+    for each in found:
+        if add and each.name not in volumes.fleet.client_ids:
+            edit.add(app.file, app.environ, each.name, only_trying=True)
 
 
 def _refuse_all(app: App, found: Sequence[Profile]) -> None:

@@ -15,6 +15,7 @@ from bot.contract import SESSION_MOUNT
 from manager.engine import Engine
 from manager.exits import Exit
 from tests.cli.conftest import Cli, Ran, Terminal
+from tests.cli.test_transfer import powerless
 from tests.profile_folders import PAIRED, make_profile
 
 pytestmark = pytest.mark.engine
@@ -189,6 +190,41 @@ def test_a_volume_that_cannot_be_read_is_told_with_what_mends_it(
     assert f"docker run --rm --user 0 --volume {project}-session-sales" in made.err
     assert "No session could be read; no file was written." in made.err
     assert not (tmp_path / "one.plain").exists()
+
+
+def test_what_the_bots_file_does_not_take_is_told_before_a_session_is_copied(
+    cli: Cli, sdk: docker.APIClient, project: str, tmp_path: Path
+) -> None:
+    """And after what stands in the way of the sessions themselves, all of it."""
+    cli.file.write_text(f"project: {project}\nbots:\n  - {{clientId: sales}}\n")
+    make_profile(tmp_path / "auth" / "session-SALES")
+    make_profile(tmp_path / "auth" / "session-unpaired", {})
+    for more in ("--yes", "--dry-run"):
+        told = cli("import", "auth", "--add", more)
+        assert (told.code, "Nothing was imported: 2 of 2" in told.err) == (Exit.FAILED, True), told
+
+    shutil.rmtree(tmp_path / "auth")
+    make_profile(tmp_path / "auth" / "session-new", version=None)
+    (asked,) = questions(cli, "import auth --add")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    cli.file.rename(theirs / "bots.yaml")
+    subprocess.run(["chown", "-R", "12345:12345", theirs], check=True)
+    subprocess.run(["chmod", "-R", "a+rX", theirs], check=True)
+    for more in ("--yes", "--dry-run"):
+        refused = powerless(cli, "--file", "theirs/bots.yaml", "import", "auth", "--add", more)
+        assert refused.returncode == Exit.FAILED, refused
+        assert "could not be written" in refused.stderr
+    assert [each.name for each in theirs.iterdir()] == ["bots.yaml"]
+
+    cli.file.write_text(f"project: {project}\nbots: &all\n  - {{clientId: sales}}\n")
+    ran = yes(asked)
+    assert (ran.code, "cannot be edited safely here" in ran.out) == (Exit.FAILED, True), ran
+    assert volumes_of(sdk, project) == set()
+
+    added = cli("--file", "theirs/bots.yaml", "import", "auth", "--add", "--yes")
+    assert (added.code, "new: imported" in added.out) == (Exit.OK, True), added
+    assert "clientId: new" in (theirs / "bots.yaml").read_text()
 
 
 def _in_volume(engine: Engine, volume: str, *command: str, user: str = "10001") -> str:

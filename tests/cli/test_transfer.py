@@ -137,22 +137,3 @@ def test_what_belongs_to_somebody_else_is_told_with_what_mends_it(
     for words in (("backup", "-o", "closed/new", "--plain"), ("report", "--html", "closed/new")):
         told = powerless(cli, *words, OTURUM_LANG=language)
         assert told.returncode == Exit.ENGINE, told
-
-
-def test_a_bots_file_that_takes_no_bot_is_told_before_a_session_is_copied(cli: Cli, tmp_path: Path) -> None:
-    make_profile(tmp_path / "auth" / "session-new")
-    theirs = tmp_path / "theirs"
-    theirs.mkdir()
-    cli.file.rename(theirs / "bots.yaml")
-    subprocess.run(["chown", "-R", "12345:12345", theirs], check=True)
-    subprocess.run(["chmod", "-R", "a+rX", theirs], check=True)
-    words = ("--file", "theirs/bots.yaml", "import", "auth")
-    for more in (["--add", "--yes"], ["--add", "--dry-run"]):
-        told = powerless(cli, *words, *more)
-        assert (told.returncode, "could not be written" in told.stderr) == (Exit.FAILED, True), told
-    assert [each.name for each in theirs.iterdir()] == ["bots.yaml"]
-    assert powerless(cli, *words, "--yes").returncode == Exit.ENGINE
-    # Where it can be written the engine is asked, and the bot added when its session is there.
-    before = (theirs / "bots.yaml").read_bytes()
-    assert cli(*words, "--add", "--yes").code == Exit.ENGINE
-    assert (theirs / "bots.yaml").read_bytes() == before
