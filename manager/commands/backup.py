@@ -154,17 +154,21 @@ def restore(  # noqa: PLR0913, PLR0917  the command's own options
             targets[each.client_id]: each.browser_version for each in found if each.client_id in targets
         }
         unnamed = () if clients or name else tuple(targets)
-        with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
-            project = volumes.fleet.project
-            _refuse_obstacles(app, volumes, coming, unnamed)
-            click.secho(app.say("restore.warning"), fg="yellow")
-            question = app.say("restore.ask", count=len(targets), clients=", ".join(targets.values()))
-            if not confirm(app, question, yes=yes, command=shlex.join(app.words)):
-                return Exit.FAILED
+        project = None
+        if not yes:
+            with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
+                project = volumes.fleet.project
+                _refuse_obstacles(app, volumes, coming, unnamed)
+                click.secho(app.say("restore.warning"), fg="yellow")
+                question = app.say("restore.ask", count=len(targets), clients=", ".join(targets.values()))
+                if not confirm(app, question, yes=yes, command=shlex.join(app.words)):
+                    return Exit.FAILED
         with at_work(app, project=project) as volumes:
             if _state_of(source) != looked_at:
                 raise UserError(app.say("restore.another", file=source), app.say("restore.another_fix"))
             _refuse_obstacles(app, volumes, coming, unnamed)
+            if yes:
+                click.secho(app.say("restore.warning"), fg="yellow")
             return put_in_place(app, volumes, source, key, targets)
     except BackupError as error:
         raise _for_people(app, error) from error

@@ -43,18 +43,20 @@ def generations(app: App, client: str, as_json: bool) -> Exit:
 @flag("--force", help="rollback_force")
 @flag("--yes", "-y", help="yes")
 def rollback(app: App, client: str, number: str | None, force: bool, yes: bool) -> Exit:
-    with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
-        project = volumes.fleet.project
-        found = _look(app, volumes, client)["generations"]
-        chosen = choose(app, client, found, number, _browser_of(volumes, client), force=force)
-        click.echo(_line(app, chosen))
-        click.secho(app.say("generations.warning"), fg="yellow")
-        question = app.say("generations.ask", client=client, number=chosen["number"])
-        if not confirm(app, question, yes=yes, command=f"rollback {client} {chosen['number']}"):
-            return Exit.FAILED
+    project = None
+    if not yes:
+        with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
+            project = volumes.fleet.project
+            chosen = _shown(app, volumes, client, number, force=force)
+            question = app.say("generations.ask", client=client, number=chosen["number"])
+            if not confirm(app, question, yes=yes, command=f"rollback {client} {chosen['number']}"):
+                return Exit.FAILED
     with at_work(app, project=project) as volumes:
-        found = _look(app, volumes, client)["generations"]
-        refuse_another(app, client, found, chosen, _browser_of(volumes, client))
+        if yes:
+            chosen = _shown(app, volumes, client, number, force=force)
+        else:
+            found = _look(app, volumes, client)["generations"]
+            refuse_another(app, client, found, chosen, _browser_of(volumes, client))
         volumes.pin(client, chosen["number"])
         with volumes.stopped(client, tell_step(app, client)):
             done = volumes.rollback(client, chosen["number"])
@@ -72,6 +74,14 @@ def _look(app: App, volumes: Volumes, client: str, *, verify: bool = False) -> J
             app.say("sessions.no_volume", client=client), app.say("sessions.next_up", client=client)
         )
     return volumes.look(client, verify=verify)
+
+
+def _shown(app: App, volumes: Volumes, client: str, number: str | None, *, force: bool) -> Json:
+    found = _look(app, volumes, client)["generations"]
+    chosen = choose(app, client, found, number, _browser_of(volumes, client), force=force)
+    click.echo(_line(app, chosen))
+    click.secho(app.say("generations.warning"), fg="yellow")
+    return chosen
 
 
 def choose(  # noqa: PLR0913

@@ -37,22 +37,21 @@ def import_(  # noqa: PLR0913, PLR0917  the command's own options
         _refuse_unfit(app, volumes, _checked(app, volumes, found, image_there=image.exists), add=add)
         click.echo(app.say("cli.dry_run"))
         return Exit.OK
-    with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
-        project = volumes.fleet.project
-        _refuse_unfit(app, volumes, _checked(app, volumes, found), add=add)
-        elsewhere = [each for each in found if each.foreign_host]
-        for each in elsewhere:
-            click.secho(
-                app.say("import.elsewhere", folder=each.folder, host=each.foreign_host), fg="yellow", err=True
-            )
-        click.secho(app.say("import.once"), fg="yellow")
-        if (elsewhere or app.can_ask) and not confirm(
-            app, app.say("import.ask", count=len(found)), yes=yes, command=shlex.join(app.words)
-        ):
-            return Exit.FAILED
+    project = None
+    asks = not yes and (app.can_ask or any(each.foreign_host for each in found))
+    if asks:
+        with at_work(app, alone=False) as volumes:  # others need not wait until somebody has answered
+            project = volumes.fleet.project
+            _refuse_unfit(app, volumes, _checked(app, volumes, found), add=add)
+            _warn(app, found)
+            question = app.say("import.ask", count=len(found))
+            if not confirm(app, question, yes=yes, command=shlex.join(app.words)):
+                return Exit.FAILED
     with at_work(app, project=project) as volumes:
         found = _judged_again(app, found, name)
-        _refuse_unfit(app, volumes, _checked(app, volumes, found), add=add, show=False)
+        _refuse_unfit(app, volumes, _checked(app, volumes, found), add=add, show=not asks)
+        if not asks:
+            _warn(app, found)
         for each in found:
             _import(app, volumes, each)
             if add and each.name not in volumes.fleet.client_ids:
@@ -95,12 +94,14 @@ def _folders(app: App, path: Path, name: str | None) -> Sequence[Path]:
 def _judged_again(app: App, shown: Sequence[Profile], name: str | None) -> list[Profile]:
     """The same folders as they are now: a client may have begun to use one, and its files are others then."""
     return [
-        after if after.problem else _compared(app, before, after)
+        _compared(app, before, after)
         for before, after in zip(shown, profiles.judge([each.folder for each in shown], name), strict=True)
     ]
 
 
 def _compared(app: App, before: Profile, after: Profile) -> Profile:
+    if before.problem or after.problem:
+        return before if before.problem else after
     if after.device != before.device:
         return after.refused("obstacle", why=app.say("import.another_session"))
     if after.foreign_host and after.foreign_host != before.foreign_host:
@@ -154,6 +155,14 @@ def _refuse_all(app: App, found: Sequence[Profile]) -> None:
         click.secho(f"{each.folder}: {said}".rstrip(), fg="red", err=True)
     if bad:
         raise UserError(app.say("import.none", bad=len(bad), count=len(found)))
+
+
+def _warn(app: App, found: Sequence[Profile]) -> None:
+    for each in found:
+        if each.foreign_host:
+            said = app.say("import.elsewhere", folder=each.folder, host=each.foreign_host)
+            click.secho(said, fg="yellow", err=True)
+    click.secho(app.say("import.once"), fg="yellow")
 
 
 def _import(app: App, volumes: Volumes, profile: Profile) -> None:

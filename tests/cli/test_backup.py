@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 
-from bot.contract import SESSION_MOUNT
+from bot.contract import LABEL_TOOL, SESSION_MOUNT
 from manager.engine import Engine
 from manager.exits import Exit
 from tests.cli.conftest import Cli, Ran, Terminal
@@ -60,8 +62,16 @@ def saved(cli: Cli, project: str, tmp_path: Path) -> Path:
 def test_every_bot_of_a_backup_is_restored(
     cli: Cli, sdk: docker.APIClient, engine: Engine, project: str, saved: Path
 ) -> None:
+    tools = sdk.events(decode=True, filters={"event": "create", "label": f"{LABEL_TOOL}={project}"})
     restored = cli("restore", saved.name, "--yes")
     assert restored.code == Exit.OK, restored
+    assert cli("rollback", "sales", "--yes").code == Exit.OK
+    (saved.parent / "auth" / "session-support").rename(saved.parent / "session-third")
+    assert cli("import", "session-third").code == Exit.OK
+    # Where nobody is asked each command looks once: at the image's browser, then at the session.
+    once = ["none", *BOTS, *("sales", "none", "sales", "sales"), *("none", "third")]
+    assert [_tool_of(event, project) for event in itertools.islice(tools, len(once))] == once
+    tools.close()
     for each in BOTS:
         assert f"{each}: restored." in restored.out
         looked = _in_volume(
@@ -69,7 +79,7 @@ def test_every_bot_of_a_backup_is_restored(
         )
         assert json.loads(looked)["present"] is True
         assert "incoming-" not in _in_volume(engine, f"{project}-session-{each}", "ls", "-a", SESSION_MOUNT)
-    assert volumes_of(sdk, project) == set(BOTS)
+    assert volumes_of(sdk, project) == {*BOTS, "third"}
 
 
 def test_where_nobody_can_be_asked_the_command_that_is_named_does_what_was_asked_for(
@@ -114,9 +124,7 @@ def test_what_became_another_while_the_question_stood_open_is_refused(
     """The project, the backup's file, the volume, and the generation that bears the number now."""
     assert cli("restore", saved.name, "sales", "--yes").code == Exit.OK
     restore, back = f"restore {saved.name} support", "rollback sales"
-    *elsewhere, restoring, gone, another = questions(
-        cli, restore, "import auth/session-support", back, restore, back, back
-    )
+    elsewhere = questions(cli, restore, "import auth/session-support", back)
     text = cli.file.read_text()
     cli.file.write_text(text.replace(project, f"{project}-b", 1))
     for asked in elsewhere:
@@ -125,6 +133,7 @@ def test_what_became_another_while_the_question_stood_open_is_refused(
     assert volumes_of(sdk, f"{project}-b") == set()
     cli.file.write_text(text)
 
+    restoring, gone, another = questions(cli, restore, back, back)
     shutil.copy(saved, tmp_path / "copy")
     (tmp_path / "copy").replace(saved)
     ran = yes(restoring)
@@ -225,6 +234,12 @@ def test_what_the_bots_file_does_not_take_is_told_before_a_session_is_copied(
     added = cli("--file", "theirs/bots.yaml", "import", "auth", "--add", "--yes")
     assert (added.code, "new: imported" in added.out) == (Exit.OK, True), added
     assert "clientId: new" in (theirs / "bots.yaml").read_text()
+
+
+def _tool_of(event: dict[str, Any], project: str) -> str:
+    """The bot on whose volume a short-lived container was to work."""
+    name: str = event["Actor"]["Attributes"]["name"]
+    return name.removeprefix(f"{project}-volume-").rpartition("-")[0]
 
 
 def _in_volume(engine: Engine, volume: str, *command: str, user: str = "10001") -> str:
