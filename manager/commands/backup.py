@@ -178,13 +178,16 @@ def restore(  # noqa: PLR0913, PLR0917  the command's own options
         ) from error
 
 
-def _state_of(file: Path) -> tuple[int, ...]:
-    """The same as long as it is the same file with the same content. Raises BackupError."""
+def _state_of(file: Path) -> tuple[int, int]:
+    """Another one where the file was written anew or replaced. Raises BackupError.
+
+    Without its inode, which some file systems make up anew at each look.
+    """
     try:
         found = file.stat()
     except OSError as error:
         raise BackupError("unreadable", file=file, reason=error.strerror) from None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_size, found.st_mtime_ns
 
 
 def _contents(file: Path, key: Key) -> list[Manifest]:
