@@ -147,6 +147,21 @@ CASES = [
         firing=(11, 30),
         quiet=(4, 7, 50),
     ),
+    *(
+        # 30 minutes are no multiple of the step: of so many losses an increase makes a little more, by extrapolation.
+        Case(
+            "OturumFlapping",
+            f"{losses} lost connections",
+            {bot("disconnects_total", reason="CONNECTION_ERROR"): f"3x300 {counted} {3 + losses}x600"},
+            firing=firing,
+            quiet=(2100, *quiet, 4200),
+            step="7s",
+        )
+        for losses, counted, firing, quiet in (
+            (4, "4x4 5x4 6x4", (), (2240, 2800)),
+            (5, "4x4 5x4 6x4 7x4", (2254, 2800), (2240,)),
+        )
+    ),
     Case(
         "OturumFlapping",
         "starts",
