@@ -145,8 +145,18 @@ RECORDED: dict[str, tuple[str, dict[str, str], dict[int, float | None]]] = {
     "as a number: gone": (_CODE, {UP: "1x4 0x20", state("READY"): "1x4 stale"}, {2: 5, 6: 0}),
     "the last scan that was wanted": (
         _QR,
-        {state("WAITING_FOR_QR_SCAN"): "0x4 1x5 0x90"},
+        {state("WAITING_FOR_QR_SCAN"): "0x4 1x5 0x90", UP: "1x100"},
         {3: None, 6: 360, 10: 600, 90: 600},
+    ),
+    "the last scan of a bot that is down": (
+        _QR,
+        {state("WAITING_FOR_QR_SCAN"): "0x4 1x5 stale", UP: "1x10 0x90"},
+        {10: 600, 12: 600, 90: 600},
+    ),
+    "the last scan of a bot that was taken out": (
+        _QR,
+        {state("WAITING_FOR_QR_SCAN"): "0x4 1x5 0x5 stale", UP: "1x16 stale"},
+        {15: 600, 18: None, 90: None},
     ),
     "bots by state": (
         _COUNT,
