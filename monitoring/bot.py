@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.dashboard import VariableRefresh, VariableSor
 from monitoring import parts, states
 from monitoring.parts import GREEN, ORANGE, RED, YELLOW, Look, Query, small
 
-_THIS = 'client_id="$client_id"'
+_THIS = 'client_id="$clientId"'
 _DAY = 86400
 _GIB = 1024**3
 
@@ -21,11 +21,11 @@ def dashboard() -> Dashboard:
         start="now-24h",
     )
     page.with_variable(
-        QueryVariable("client_id")
+        QueryVariable("clientId")
         .label("bot")
         .description("clientId in bots.yaml")
         .datasource(parts.SOURCE)
-        .query({"query": 'label_values(up{job="oturum-bots"}, client_id)', "refId": "client_id"})
+        .query({"query": 'label_values(up{job="oturum-bots"}, client_id)', "refId": "clientId"})
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
     )
@@ -53,7 +53,7 @@ def _of(metric: str, more: str = "") -> str:
 
 
 def _now(page: Dashboard) -> Dashboard:
-    page.with_row(parts.row("$client_id"))
+    page.with_row(parts.row("$clientId"))
     page.with_panel(
         parts.number(
             small(

@@ -194,7 +194,7 @@ def note(name: str, expr: str, colour: str, text: str) -> dashboard.AnnotationQu
 
 def bot_link(label: str) -> str:
     """The page of the bot that `label`, one of Grafana's own expressions, names; the time stays."""
-    return f"/d/{BOT_UID}?var-client_id={label}&${{__url_time_range}}"
+    return f"/d/{BOT_UID}?var-clientId={label}&${{__url_time_range}}"
 
 
 # --- their parts ------------------------------------------------------------------------------------------

@@ -259,8 +259,8 @@ async def _judge(api: Api, begins: tuple[float, float], seen: Iterable[Seen]) ->
     async def series(expr: str) -> list[dict[str, Any]]:
         filled = expr.replace("$__rate_interval", "5s").replace("$__range", span)
         answers: list[dict[str, Any]] = []
-        for client_id in NAMES if "$client_id" in expr else ("",):
-            asked = filled.replace("$client_id", client_id)
+        for client_id in NAMES if "$clientId" in expr else ("",):
+            asked = filled.replace("$clientId", client_id)
             answer = await api.get("/api/v1/query_range", query=asked, **times)
             answers += [
                 each

@@ -220,7 +220,7 @@ class Drill:
         until(lambda: not stack.firing(), "nothing fires at the start")
         begin = time.time()
         for place in LIMITED:
-            expr = expressions()[place].replace("$client_id", SALES)
+            expr = expressions()[place].replace("$clientId", SALES)
             if not stack.ask("prometheus", 9090, "/api/v1/query", query=expr)["data"]["result"]:
                 raise Wrong(f"no answer: {place}: {expr}")
         for part in (

@@ -66,7 +66,7 @@ def test_a_panel_has_room_and_few_enough_things_to_show(panel: dict[str, Any]) -
     assert place["x"] + place["w"] <= 24
     for target in panel["targets"]:
         expr = target["expr"]
-        one_bot = "$client_id" in expr
+        one_bot = "$clientId" in expr
         one_series_a_bot = "client_id" in target["legendFormat"] and not one_bot
         if one_series_a_bot and panel["type"] == "bargauge":
             assert re.search(r"(top|bottom)k\(12,", expr), "a hundred bars are nobody's"
@@ -91,10 +91,12 @@ def test_panels_do_not_overlap(name: str) -> None:
 
 
 def test_the_fleet_leads_to_each_bot() -> None:
-    links = re.findall(r"/d/([a-z-]+)\?var-([a-z_]+)=", (FOLDER / "fleet.json").read_text())
+    links = re.findall(r"/d/([a-z-]+)\?var-(\w+)=", (FOLDER / "fleet.json").read_text())
     bot = page("bot.json")
     assert links
-    assert set(links) == {(bot["uid"], bot["templating"]["list"][0]["name"])}
+    assert [each["name"] for each in bot["templating"]["list"]] == ["clientId"]
+    assert set(links) == {(bot["uid"], "clientId")}
+    assert set(re.findall(r"\$([a-z]\w+)", (FOLDER / "bot.json").read_text())) == {"clientId"}
 
 
 def test_every_recorded_series_is_used() -> None:
