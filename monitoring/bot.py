@@ -39,12 +39,22 @@ def dashboard() -> Dashboard:
 _MARKS = (
     (
         "disconnect",
-        f"increase(whatsapp_bot_disconnects_total{{{_THIS}}}[30s]) > 0",
+        f"increase(whatsapp_bot_disconnects_total{{{_THIS}}}[$__rate_interval]) > 0",
         "yellow",
         "{{reason}}",
     ),
-    ("QR", f"increase(whatsapp_bot_qr_requests_total{{{_THIS}}}[30s]) > 0", "orange", "{{cause}}"),
-    ("start", f"changes(whatsapp_bot_started_timestamp_seconds{{{_THIS}}}[30s]) > 0", "blue", "the process"),
+    (
+        "QR",
+        f"increase(whatsapp_bot_qr_requests_total{{{_THIS}}}[$__rate_interval]) > 0",
+        "orange",
+        "{{cause}}",
+    ),
+    (
+        "start",
+        f"changes(whatsapp_bot_started_timestamp_seconds{{{_THIS}}}[$__rate_interval]) > 0",
+        "blue",
+        "the process",
+    ),
 )
 
 

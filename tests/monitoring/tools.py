@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,53 @@ def run(name: str, *arguments: str | Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+@dataclass(frozen=True)
+class Question:
+    """A PromQL expression at a step, and the samples that are the answer: labels -> value."""
+
+    expression: str
+    step: int
+    answer: dict[str, float]
+
+
+def promtool(
+    folder: Path,
+    asked: dict[str, tuple[str, dict[str, str], list[Question]]],
+    files: Iterable[Path] = RULES,
+) -> str:
+    """What promtool says of name -> (step, series, questions); one run for each step there is. `files`: the rules."""
+    said = ""
+    for step in sorted({step for step, _, _ in asked.values()}):
+        groups = [
+            {
+                "interval": step,
+                "input_series": [{"series": one, "values": values} for one, values in series.items()],
+                "promql_expr_test": [
+                    {
+                        "expr": f"{question.expression} # {name}",
+                        "eval_time": f"{question.step}{step[-1]}",
+                        "exp_samples": [
+                            {"labels": labels, "value": value} for labels, value in question.answer.items()
+                        ],
+                    }
+                    for question in questions
+                ],
+            }
+            for name, (its, series, questions) in asked.items()
+            if its == step
+        ]
+        file = folder / f"{step}.yml"
+        whole = {"rule_files": [str(path) for path in files], "evaluation_interval": step, "tests": groups}
+        file.write_text(yaml.safe_dump(whole, sort_keys=False))
+        done = subprocess.run(
+            [program("promtool"), "test", "rules", file], capture_output=True, text=True, check=False
+        )
+        said += done.stdout + done.stderr
+        assert done.returncode in (0, 1), said
+        assert (done.returncode == 0) == ("FAILED" not in said)
+    return said
 
 
 def rules() -> list[dict[str, Any]]:
