@@ -62,6 +62,10 @@ def _of(metric: str, more: str = "") -> str:
     return f"whatsapp_bot_{metric}{{{_THIS}{',' if more else ''}{more}}}"
 
 
+def _manager(metric: str) -> str:
+    return f"oturum_manager_{metric}{{{_THIS}}}"
+
+
 def _now(page: Dashboard) -> Dashboard:
     page.with_row(parts.row("$clientId"))
     page.with_panel(
@@ -142,7 +146,7 @@ def _connection(page: Dashboard) -> Dashboard:
     page.with_panel(
         parts.counts(
             Look("Disconnects by reason", "Connections it lost.", "short", 8),
-            Query(f"increase({_of('disconnects_total')}[$__rate_interval]) > 0", "{{reason}}"),
+            Query(f"{parts.happened(_of('disconnects_total'))} > 0", "{{reason}}"),
         )
     )
     page.with_panel(
@@ -153,7 +157,7 @@ def _connection(page: Dashboard) -> Dashboard:
                 "short",
                 8,
             ),
-            Query(f"increase({_of('reconnects_total')}[$__rate_interval]) > 0", "{{how}}"),
+            Query(f"{parts.happened(_of('reconnects_total'))} > 0", "{{how}}"),
         )
     )
     page.with_panel(
@@ -178,7 +182,7 @@ def _connection(page: Dashboard) -> Dashboard:
     page.with_panel(
         parts.counts(
             Look("Browsers started anew", "By reason.", "short", 8),
-            Query(f"increase({_of('browser_restarts_total')}[$__rate_interval]) > 0", "{{reason}}"),
+            Query(f"{parts.happened(_of('browser_restarts_total'))} > 0", "{{reason}}"),
         )
     )
     page.with_panel(
@@ -189,7 +193,7 @@ def _connection(page: Dashboard) -> Dashboard:
                 "short",
                 8,
             ),
-            Query(f"increase({_of('page_probe_failures_total')}[$__rate_interval])", "unanswered"),
+            Query(parts.happened(_of("page_probe_failures_total")), "unanswered"),
         )
     )
     page.with_panel(
@@ -217,20 +221,20 @@ def _qr(page: Dashboard) -> Dashboard:
                 "short",
                 8,
             ),
-            Query(f"increase({_of('qr_requests_total')}[$__rate_interval]) > 0", "{{cause}}"),
+            Query(f"{parts.happened(_of('qr_requests_total'))} > 0", "{{cause}}"),
             colours={"session_lost": "red", "logout": "orange", "first_pairing": "blue"},
         )
     )
     page.with_panel(
         parts.counts(
             Look("Codes shown", "One episode shows a new code every 20 to 60 seconds.", "short", 8),
-            Query(f"increase({_of('qr_codes_total')}[$__rate_interval])", "codes"),
+            Query(parts.happened(_of("qr_codes_total")), "codes"),
         )
     )
     page.with_panel(
         parts.counts(
             Look("Restores", "Kept copies that were put back after a loss, by what came of it.", "short", 8),
-            Query(f"increase({_of('restores_total')}[$__rate_interval]) > 0", "{{result}}"),
+            Query(f"{parts.happened(_of('restores_total'))} > 0", "{{result}}"),
             colours={"ready": "green", "failed": "red", "damaged": "red", "none": "orange"},
         )
     )
@@ -260,11 +264,9 @@ def _memory(page: Dashboard) -> Dashboard:
                 "short",
                 12,
             ),
+            Query(f"{parts.happened(_manager('bot_restarts_total'))} > 0", "{{reason}}"),
             Query(
-                f"increase(oturum_manager_bot_restarts_total{{{_THIS}}}[$__rate_interval]) > 0", "{{reason}}"
-            ),
-            Query(
-                f"increase(oturum_manager_bot_oom_kills_total{{{_THIS}}}[$__rate_interval]) > 0",
+                f"{parts.happened(_manager('bot_oom_kills_total'))} > 0",
                 "killed at the limit",
             ),
         )

@@ -143,7 +143,7 @@ def _qr(page: Dashboard) -> Dashboard:
                 "short",
                 12,
             ),
-            Query("sum by (cause) (increase(whatsapp_bot_qr_requests_total[$__rate_interval]))", "{{cause}}"),
+            Query(f"sum by (cause) ({parts.happened('whatsapp_bot_qr_requests_total')})", "{{cause}}"),
             colours={"session_lost": "red", "logout": "orange", "first_pairing": "blue"},
         )
     )
@@ -171,7 +171,7 @@ def _connections(page: Dashboard) -> Dashboard:
         parts.counts(
             Look("Disconnects by reason", "Connections lost, all bots together.", "short", 12),
             Query(
-                "sum by (reason) (increase(whatsapp_bot_disconnects_total[$__rate_interval])) > 0",
+                f"sum by (reason) ({parts.happened('whatsapp_bot_disconnects_total')}) > 0",
                 "{{reason}}",
             ),
         )
@@ -202,14 +202,14 @@ def _connections(page: Dashboard) -> Dashboard:
                 "short",
                 12,
             ),
-            Query("sum by (how) (increase(whatsapp_bot_reconnects_total[$__rate_interval])) > 0", "{{how}}"),
+            Query(f"sum by (how) ({parts.happened('whatsapp_bot_reconnects_total')}) > 0", "{{how}}"),
         )
     )
     page.with_panel(
         parts.counts(
             Look("Browsers started anew", "By reason, all bots together.", "short", 12),
             Query(
-                "sum by (reason) (increase(whatsapp_bot_browser_restarts_total[$__rate_interval])) > 0",
+                f"sum by (reason) ({parts.happened('whatsapp_bot_browser_restarts_total')}) > 0",
                 "{{reason}}",
             ),
         )
@@ -312,7 +312,7 @@ def _manager(page: Dashboard) -> Dashboard:
         parts.counts(
             Look("What it did", "Steps by kind and result.", "short", 8),
             Query(
-                "sum by (kind, result) (increase(oturum_manager_actions_total[$__rate_interval])) > 0",
+                f"sum by (kind, result) ({parts.happened('oturum_manager_actions_total')}) > 0",
                 "{{kind}} {{result}}",
             ),
         )
@@ -342,7 +342,7 @@ def _manager(page: Dashboard) -> Dashboard:
                 12,
             ),
             Query(
-                "sum by (client_id, reason) (increase(oturum_manager_bot_restarts_total[$__rate_interval])) > 0",
+                f"sum by (client_id, reason) ({parts.happened('oturum_manager_bot_restarts_total')}) > 0",
                 "{{client_id}} {{reason}}",
             ),
         )

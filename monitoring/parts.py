@@ -6,7 +6,7 @@ A query goes by `$__rate_interval` where a curve is drawn and by `$__range` wher
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -20,6 +20,9 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="oturum-prometheus")
 BOT_UID, FLEET_UID = "oturum-bot", "oturum-fleet"
 GREEN, YELLOW, ORANGE, RED = "green", "yellow", "orange", "red"
+# Of counts, the least time from bar to bar: the windows of much shorter ones overlap, and rounding takes more away.
+_BAR = "2m"
+_BARS = "A bar: how often since the bar before it. Sum: of all bars that are shown."
 
 Steps = Sequence[tuple[float | None, str]]
 Panel = TypeVar("Panel", stat.Panel, statetimeline.Panel, curves.Panel, bargauge.Panel, tables.Panel)
@@ -103,18 +106,24 @@ def curve(look: Look, *queries: Query, kinds: Sequence[str] = ("lastNotNull", "m
 
 
 def counts(look: Look, *queries: Query, colours: Mapping[str, str] = MappingProxyType({})) -> curves.Panel:
-    """How often something happened: stacked bars, their sum in the legend. `colours`: by a series' name."""
-    panel = _dressed(curves.Panel(), look, queries)
-    panel.draw_style(looks.GraphDrawStyle.BARS).line_width(0).fill_opacity(80).min(0)
-    for name, colour in colours.items():
-        panel.override_by_name(name, [_value("color", {"mode": "fixed", "fixedColor": colour})])
-    panel.stacking(common.StackingConfig().mode(looks.StackingMode.NORMAL).group("A"))
-    return panel.legend(_legend(["sum"])).tooltip(_tooltip())
+    """How often something happened: stacked bars, their sum in the legend. Queries are of what `happened`."""
+    panel = _stacked(replace(look, description=f"{look.description} {_BARS}"), queries, colours)
+    panel.draw_style(looks.GraphDrawStyle.BARS).interval(_BAR)
+    return panel.legend(_legend(["sum"]))
+
+
+def happened(counter: str) -> str:
+    """How often `counter` was raised since the step before: an integer, so that bars and their sum are counts.
+
+    Windows reach a scrape further back than a step, else what is raised between two of them would be in neither. An
+    increase is then extrapolated to the whole window; the rate times the step is not, but for what is rounded away.
+    """
+    return f"round(rate({counter}[$__rate_interval]) * $__interval_ms / 1000)"
 
 
 def shares(look: Look, query: Query, colours: Mapping[str, str]) -> curves.Panel:
     """Areas on top of each other: how a whole is made up. `colours`: by a series' name."""
-    panel = counts(look, query, colours=colours).draw_style(looks.GraphDrawStyle.LINE)
+    panel = _stacked(look, [query], colours).draw_style(looks.GraphDrawStyle.LINE)
     return panel.line_interpolation(looks.LineInterpolation.STEP_AFTER).legend(
         _legend(["lastNotNull", "max"])
     )
@@ -201,6 +210,16 @@ def bot_link(label: str) -> str:
 
 
 # --- their parts ------------------------------------------------------------------------------------------
+
+
+def _stacked(look: Look, queries: Iterable[Query], colours: Mapping[str, str]) -> curves.Panel:
+    """`colours`: by a series' name."""
+    panel = _dressed(curves.Panel(), look, queries)
+    panel.line_width(0).fill_opacity(80).min(0)
+    for name, colour in colours.items():
+        panel.override_by_name(name, [_value("color", {"mode": "fixed", "fixedColor": colour})])
+    panel.stacking(common.StackingConfig().mode(looks.StackingMode.NORMAL).group("A"))
+    return panel.tooltip(_tooltip())
 
 
 class _Ready:

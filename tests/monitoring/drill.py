@@ -257,7 +257,9 @@ async def _judge(api: Api, begins: tuple[float, float], seen: Iterable[Seen]) ->
     times = {"start": str(begin), "end": str(end), "step": "1"}
 
     async def series(expr: str) -> list[dict[str, Any]]:
-        filled = expr.replace("$__rate_interval", "5s").replace("$__range", span)
+        # A step of two scrapes, and as in Grafana a window of one more.
+        filled = expr.replace("$__rate_interval", "6s").replace("$__interval_ms", "4000")
+        filled = filled.replace("$__range", span)
         answers: list[dict[str, Any]] = []
         for client_id in NAMES if "$clientId" in expr else ("",):
             asked = filled.replace("$clientId", client_id)

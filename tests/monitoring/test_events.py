@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.__main__ import FOLDER
+from monitoring import parts
+from monitoring.__main__ import FOLDER, pages
+from tests.monitoring.cases import BOT
 from tests.monitoring.tools import Question, promtool
 
 _SCRAPE = 15
@@ -43,3 +45,49 @@ def test_whenever_something_happens_there_is_a_mark(name: str, step: int, tmp_pa
             there = Question(f"count(max_over_time(({expr})[80m:{step}s]))", 5100, {"{}": 1})
             asked[f"{at} {phase}"] = ("5s", {series: values}, [there])
     assert "FAILED" not in (said := promtool(tmp_path, asked, ())), said
+
+
+# How often it was counted up, at which scrape: long ago, twice in two scrapes, by two at once, by a new process.
+_COUNTED = [9] * 400 + [
+    10,
+    11,
+    *[11] * 50,
+    13,
+    *[13] * 33,
+    14,
+    *[14] * 57,
+    0,
+    0,
+    0,
+    2,
+    *[2] * 44,
+    3,
+    *[3] * 400,
+]
+_TIMES = 8
+
+
+@pytest.mark.parametrize("step", [120, 300, 3600])
+@pytest.mark.parametrize("phase", _PHASES)
+def test_bars_sum_up_to_how_often_it_happened(step: int, phase: str, tmp_path: Path) -> None:
+    series = f"whatsapp_bot_qr_codes_total{{{BOT}}}"
+    expr = filled(parts.happened(series), step)
+    right = Question(f"sum(sum_over_time(({expr})[4h:{step}s]))", 14400, {"{}": _TIMES})
+    asked = {"sum": ("5s", {series: scraped(_COUNTED, phase)}, [right])}
+    assert "FAILED" not in (said := promtool(tmp_path, asked, ())), said
+
+
+@pytest.mark.parametrize("page", sorted(pages()))
+def test_what_has_a_sum_is_of_such_bars(page: str) -> None:
+    summed = [
+        panel
+        for panel in json.loads((FOLDER / page).read_text())["panels"]
+        if "sum" in panel.get("options", {}).get("legend", {}).get("calcs", ())
+    ]
+    assert summed
+    for panel in summed:
+        assert panel["interval"] == "2m"
+        for target in panel["targets"]:
+            assert re.search(
+                r"round\(rate\(.*\[\$__rate_interval]\) \* \$__interval_ms / 1000\)", target["expr"]
+            )
