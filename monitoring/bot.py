@@ -51,7 +51,9 @@ _MARKS = (
     ),
     (
         "start",
-        f"changes(whatsapp_bot_started_timestamp_seconds{{{_THIS}}}[$__rate_interval]) > 0",
+        # Not by a change from one scrape to the next: the bot may have been away for longer than any window. A step
+        # is long enough, with time to be read for the first time.
+        f"whatsapp_bot_started_timestamp_seconds{{{_THIS}}} > time() - ($__interval_ms / 1000 + 30)",
         "blue",
         "the process",
     ),

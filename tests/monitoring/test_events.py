@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,11 @@ def filled(expr: str, step: int, scrape: int = _SCRAPE) -> str:
     return expr.replace("$clientId", "shop")
 
 
-def scraped(values: list[int], phase: str) -> str:
+def scraped(values: Sequence[object], phase: str) -> str:
     return " ".join(phase.format(value) for value in values)
 
 
-@pytest.mark.parametrize("name", sorted(MARKS))
+@pytest.mark.parametrize("name", sorted(MARKS.keys() - {"start"}))
 @pytest.mark.parametrize("step", [15, 60, 600])
 def test_whenever_something_happens_there_is_a_mark(name: str, step: int, tmp_path: Path) -> None:
     mark = MARKS[name]
@@ -44,6 +45,25 @@ def test_whenever_something_happens_there_is_a_mark(name: str, step: int, tmp_pa
             values = scraped([3] * at + [4] * (360 - at), phase)
             there = Question(f"count(max_over_time(({expr})[80m:{step}s]))", 5100, {"{}": 1})
             asked[f"{at} {phase}"] = ("5s", {series: values}, [there])
+    assert "FAILED" not in (said := promtool(tmp_path, asked, ())), said
+
+
+@pytest.mark.parametrize("away", [0, 1, 40])
+@pytest.mark.parametrize("step", [15, 60, 600])
+def test_a_start_is_marked_however_long_the_bot_was_away(step: int, away: int, tmp_path: Path) -> None:
+    """`away`: in scrapes that found nothing. The new process is read for the first time 14 s after its start.
+
+    Of marks at steps that follow each other Grafana makes one.
+    """
+    expr = filled(MARKS["start"]["expr"], step)
+    asked = {}
+    for at in range(160, 200, 3):
+        began = at * _SCRAPE + 5 - 14
+        values = [*["-9999"] * (at - away), *["_"] * away, *[str(began)] * (360 - at)]
+        marked = f"count_over_time(({expr})[80m:{step}s])"
+        there = Question(f"count({marked} <= {30 // step + 2})", 5100, {"{}": 1})
+        series = f"whatsapp_bot_started_timestamp_seconds{{{BOT}}}"
+        asked[str(at)] = ("5s", {series: scraped(values, "_ {} _")}, [there])
     assert "FAILED" not in (said := promtool(tmp_path, asked, ())), said
 
 
