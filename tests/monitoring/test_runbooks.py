@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 
 from bot import VERSION
 from bot.contract import EventName, State
+from bot.marker import Marker
 from bot.metrics import BotMetrics
+from bot.moves import Moves
 from manager.app import App
 from manager.cli import root
 from tests.monitoring.tools import RUNBOOKS
@@ -45,6 +48,23 @@ def test_the_manager_takes_it(page: str, line: str) -> None:
 def test_what_is_wrong_would_have_been_refused(line: str) -> None:
     with pytest.raises(click.UsageError):
         parse(line)
+
+
+def test_after_a_loss_its_page_offers_what_is_still_there(tmp_path: Path) -> None:
+    copy = tmp_path / "generations" / "00000001"
+    copy.mkdir(parents=True)
+    (copy / "manifest.json").touch()
+    moves = Moves(tmp_path)
+    assert moves.generations.numbers() == [1]
+    _, aside = moves.finish_aside(Marker(), "session_lost")
+    assert moves.generations.numbers() == []
+    assert aside is not None
+    words = {line.split()[0] for page, line in commands() if page == "OturumSessionLost"}
+    assert {"restore", "qr"} <= words
+    assert not words & {"generations", "rollback"}
+    text = (RUNBOOKS / "OturumSessionLost.md").read_text()
+    assert f"/session/{aside.parent.name}" in text
+    assert aside.name.partition("-")[2] in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
