@@ -351,7 +351,7 @@ def _manager(page: Dashboard) -> Dashboard:
         parts.ranking(
             Look(
                 "Given up",
-                "Bots that were restarted as often as they may be and are still unhealthy: 1 for each.",
+                "Bots that no restart mended, the manager's or the engine's, and that the manager leaves alone now: 1 for each.",
                 "short",
                 12,
                 steps=((None, GREEN), (1, RED)),

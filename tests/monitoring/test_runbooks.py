@@ -17,7 +17,7 @@ from bot.metrics import BotMetrics
 from bot.moves import Moves
 from manager.app import App
 from manager.cli import root
-from tests.monitoring.tools import RUNBOOKS
+from tests.monitoring.tools import RUNBOOKS, alerts
 
 PAGES = sorted(RUNBOOKS.glob("Oturum*.md"))
 
@@ -48,6 +48,13 @@ def test_the_manager_takes_it(page: str, line: str) -> None:
 def test_what_is_wrong_would_have_been_refused(line: str) -> None:
     with pytest.raises(click.UsageError):
         parse(line)
+
+
+def test_who_gave_up_is_told_of_both_who_restart_bots() -> None:
+    description = alerts()["OturumBotGaveUp"]["annotations"]["description"]
+    for text in (description, (RUNBOOKS / "OturumBotGaveUp.md").read_text()):
+        assert "manager restarted it" in text
+        assert "engine started it" in text
 
 
 def test_after_a_loss_its_page_offers_what_is_still_there(tmp_path: Path) -> None:
