@@ -71,7 +71,9 @@ class WatchMetrics:
             "bot_oom_kills", "Times the kernel ended something in the bot for want of memory", "client_id"
         )
         self.bot_gave_up = self._gauge(
-            "bot_gave_up", "1 when the bot is not well and is restarted no more", "client_id"
+            "bot_gave_up",
+            "1 when the bot is not well, and no restart helps, ours or the engine's",
+            "client_id",
         )
         self.rollout_halted = self._gauge(
             "rollout_halted", "1 when a changed bot is not as well as before, and no other is changed"
