@@ -222,8 +222,8 @@ def test_a_watcher_that_starts_just_now_is_not_taken_for_a_dead_one(engine: Fake
 @pytest.mark.parametrize(
     ("marked", "host", "command"),
     [
-        (False, "0123456789ab", f"kill {os.getpid()}"),
-        (True, "web1", f"kill {os.getpid()}"),
+        (False, "0123456789ab", "kill {pid}"),
+        (True, "web1", "kill {pid}"),
         (True, "0123456789ab", "docker stop 0123456789ab"),
     ],
 )
@@ -232,7 +232,7 @@ def test_it_says_how_it_is_ended(
 ) -> None:
     monkeypatch.setattr("manager.watch.holder._IN_A_CONTAINER", tmp_path if marked else tmp_path / "none")
     monkeypatch.setattr("socket.gethostname", lambda: host)
-    assert f"ends with: {command})" in about_me("http://127.0.0.1:9465")
+    assert f"ends with: {command.format(pid=os.getpid())})" in about_me("http://127.0.0.1:9465")
 
 
 def test_the_label_names_the_holder(engine: FakeEngine) -> None:
