@@ -96,8 +96,7 @@ class Observed:
     `half_made_volumes`: of those, the ones an engine may have left that died while it made them for us.
     `volume_users`: volumes we would use -> the name of a foreign container that runs on it now and may write to it.
     `network_id`: None while unknown; then a container's own idea of it is not questioned.
-    `neighbours`: other projects of Oturum on this engine -> the clientIds of their bots that run. `elsewhere`: the
-    same, of those that have a session volume.
+    `neighbours`: other projects of Oturum on this engine -> the clientIds of their bots that run.
     """
 
     project: str = ""
@@ -110,7 +109,6 @@ class Observed:
     volume_users: Mapping[str, str] = field(default_factory=dict)
     network_id: str | None = None
     neighbours: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    elsewhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked for in them
@@ -131,7 +129,6 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
     foreign_names: set[str] = set()
     users: dict[str, str] = {}
     neighbours: dict[str, frozenset[str]] = {}
-    elsewhere: dict[str, frozenset[str]] = {}
     held: set[str] = set()
     for raw in containers:
         labels = raw.get("Labels") or {}
@@ -141,7 +138,8 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
             continue
         foreign_names.update(name for name in _names(raw) if name in names)
         if _state(raw).may_write:
-            _note_other(neighbours, labels)
+            if (other := labels.get(LABEL_PROJECT)) and (client_id := labels.get(LABEL_CLIENT_ID)):
+                neighbours[other] = neighbours.get(other, frozenset()) | {client_id}
             for mount in raw.get("Mounts") or ():
                 if mount.get("Name") in volume_names and mount.get("RW") is not False:
                     users[mount["Name"]] = next(iter(_names(raw)), str(raw["Id"])[:12])
@@ -152,9 +150,7 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
         labels = raw.get("Labels") or {}
         if labels.get(LABEL_PROJECT) == project and labels.get(LABEL_CLIENT_ID):
             mine.append(ObservedVolume(raw["Name"], project, labels[LABEL_CLIENT_ID]))
-            continue
-        _note_other(elsewhere, labels)
-        if raw["Name"] in volume_names:
+        elif raw["Name"] in volume_names:
             foreign_volumes.add(raw["Name"])
             if half_made(raw) and raw["Name"] not in held:
                 half_made_volumes.add(raw["Name"])
@@ -169,13 +165,7 @@ def from_engine(  # noqa: PLR0913, PLR0917  three answers, and what is looked fo
         volume_users=users,
         network_id=_network_id(network, networks, ours),
         neighbours=neighbours,
-        elsewhere=elsewhere,
     )
-
-
-def _note_other(found: dict[str, frozenset[str]], labels: Mapping[str, str]) -> None:
-    if (project := labels.get(LABEL_PROJECT)) and (client_id := labels.get(LABEL_CLIENT_ID)):
-        found[project] = found.get(project, frozenset()) | {client_id}
 
 
 def half_made(volume: Json) -> bool:

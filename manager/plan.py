@@ -398,18 +398,11 @@ def _without_start(lane: Lane) -> Lane:
 
 
 def _neighbours(lanes: Iterable[Lane], observed: Observed) -> list[Note]:
-    """Bots that are new here, and run or have a session in another project: its fleet may be this one, under an
-    earlier `project:`."""
+    """Bots that are new here and run in another project: its fleet may be this one, under an earlier `project:`."""
     new = {lane[0].client_id for lane in lanes if leading_cause(lane).key == "new"}
-    running = observed.neighbours
-    sleeping = {
-        project: clients - running.get(project, frozenset())
-        for project, clients in observed.elsewhere.items()
-    }
     return [
-        Note(None, key, {"clients": ", ".join(sorted(clients & new)), "project": project})
-        for key, projects in (("neighbours", running), ("elsewhere", sleeping))
-        for project, clients in sorted(projects.items())
+        Note(None, "neighbours", {"clients": ", ".join(sorted(clients & new)), "project": project})
+        for project, clients in sorted(observed.neighbours.items())
         if clients & new
     ]
 

@@ -64,12 +64,3 @@ def test_bots_of_another_project_that_run_are_seen_in_the_same_list(
     labels = {LABEL_CLIENT_ID: "a"} | ({LABEL_PROJECT: project} if project else {})
     raw = {"Id": "e" * 64, "Names": ["/x"], "State": state, "Labels": labels}
     assert from_engine("p", [raw], [], [], (), ()).neighbours == neighbours
-
-
-def test_sessions_of_other_projects_are_seen_in_the_same_list() -> None:
-    listed = [
-        {"Name": f"{project}-session-{client}", "Labels": {LABEL_PROJECT: project, LABEL_CLIENT_ID: client}}
-        for project, client in (("p", "a"), ("old", "a"), ("old", "b"))
-    ]
-    listed += [{"Name": "x", "Labels": None}, {"Name": "y", "Labels": {LABEL_CLIENT_ID: "a"}}]
-    assert from_engine("p", [], listed, [], (), ()).elsewhere == {"old": {"a", "b"}}

@@ -280,20 +280,6 @@ def test_a_new_bot_that_runs_in_another_project_too_is_told() -> None:
     assert make_plan(specs, known) == Plan()
 
 
-def test_a_new_bot_whose_name_has_a_session_in_another_project_is_told() -> None:
-    """As when `project:` is changed after `down`. Of one that runs there that alone is told."""
-    specs = specs_of(fleet_of("a", "b", "c"))
-    elsewhere = {"old": frozenset({"a", "b", "x"}), "far": frozenset({"x"})}
-    seen = Observed(project="p", neighbours={"old": frozenset({"b"})}, elsewhere=elsewhere)
-    runs, sleeps = make_plan(specs, seen).notes
-    assert runs.say(SAY).startswith("b: bots of these names run in the project old")
-    assert sleeps.say(SAY).startswith("a: ")
-    assert "project old" in sleeps.say(SAY)
-    assert not sleeps.blocking
-    known = replace(engine_with(*specs).observe(), elsewhere=elsewhere)
-    assert make_plan(specs, known) == Plan()
-
-
 class TestObstacles:
     def blocked(self, plan: Plan, client_id: str = "a") -> str:
         assert not any(action.client_id == client_id for lane in plan.lanes for action in lane)
