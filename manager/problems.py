@@ -32,6 +32,7 @@ class EngineProblem(StrEnum):
     GONE = "gone"
     NOT_RUNNING = "not_running"
     STILL_RUNNING = "still_running"
+    RUNS_AGAIN = "runs_again"
     NO_MEMORY_LIMIT = "no_memory_limit"
     NETWORK_POOL = "network_pool"
     SECCOMP = "seccomp"
@@ -99,6 +100,7 @@ _SENTENCES: tuple[tuple[re.Pattern[str], EngineProblem], ...] = tuple(
         (r"volume is in use|volume .* in use", EngineProblem.VOLUME_IN_USE),
         (r"no such image|reference does not exist|pull access denied", EngineProblem.IMAGE_MISSING),
         (r"no such container|no such volume|no such network|network \S+ not found", EngineProblem.GONE),
+        (r"cannot remove a (running|paused|restarting) container", EngineProblem.RUNS_AGAIN),
         (r"is not running|is paused|is restarting", EngineProblem.NOT_RUNNING),
         (r"removal of container .* is already in progress|marked for removal", EngineProblem.GONE),
         (r"address pools? .*(subnetted|exhausted)|could not find an available", EngineProblem.NETWORK_POOL),

@@ -28,10 +28,11 @@ from manager.rollout import Halt
 from manager.spec import ContainerSpec
 
 PASSES = 4
-_RACES = {
+RACES = {
     EngineProblem.GONE,
     EngineProblem.NAME_TAKEN,
     EngineProblem.NOT_RUNNING,
+    EngineProblem.RUNS_AGAIN,
     EngineProblem.VOLUME_IN_USE,
 }
 
@@ -293,7 +294,7 @@ def _carry_out(  # noqa: PLR0913
 
 
 def _lost_race(step: Step) -> bool:
-    return step.state is StepState.FAILED and step.error is not None and step.error.problem in _RACES
+    return step.state is StepState.FAILED and step.error is not None and step.error.problem in RACES
 
 
 def _tell(on_progress: OnProgress, step: Step, *, final: bool) -> None:
