@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 
 import click
@@ -56,9 +56,17 @@ def window(ctx: click.Context, param: click.Parameter, value: str | None) -> Win
     if value is None:
         return Window(now.timestamp())
     try:
-        return Window(now.timestamp(), max(EARLIEST, period.since(value, now).timestamp()))
+        return Window(now.timestamp(), max(EARLIEST, period.since(value, now, local).timestamp()))
     except ValueError:
         raise click.BadParameter(app_of(ctx).say("diagnosis.bad_since", text=value), ctx, param) from None
+
+
+def local(moment: datetime) -> datetime:
+    """What a time without a zone means on this machine."""
+    try:
+        return moment.astimezone()
+    except (OverflowError, ValueError):  # at the edge of what a datetime can say
+        return moment.replace(tzinfo=UTC)
 
 
 def stories(app: App, clients: Iterable[str], told_of: Window) -> Stories:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SPAN = re.compile(rf"(\d{{1,6}})([{''.join(_UNITS)}])")
 
 
-def _local(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone()
-    except (OverflowError, ValueError):  # at the edge of what a datetime can say
-        return moment.replace(tzinfo=UTC)
-
-
-def since(text: str, now: datetime, here: Callable[[datetime], datetime] = _local) -> datetime:
+def since(text: str, now: datetime, here: Callable[[datetime], datetime]) -> datetime:
     """`90m`, `24h`, `7d`, `2w` before `now`; a date or a date and time (RFC 3339). `here`: what a time without a zone
     means where it is read; `now`'s offset would be wrong before the clocks were changed.
 

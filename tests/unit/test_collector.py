@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import zlib
 from pathlib import Path
 
@@ -118,3 +119,15 @@ def test_it_needs_the_standard_library_alone() -> None:
 def test_without_a_volume_no_container_is_started() -> None:
     logs = eventlogs.EventLogs(None, Fleet("p", None, ()), {})  # type: ignore[arg-type]  no engine is asked
     assert list(logs.read(Observed(project="p"), ["a"])) == []
+
+
+def test_where_there_is_room_for_no_thread_the_logs_come_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    logs = [eventlogs.EventLog(client, zlib.compress(b"x")) for client in ("a", "b")]
+    assert list(eventlogs._ahead(iter(logs))) == logs
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert list(eventlogs._ahead(iter(logs))) == logs

@@ -365,7 +365,8 @@ def test_a_date_means_the_midnight_of_that_date_whatever_the_clocks_say_now(
         berlin.setenv("TZ", "Europe/Berlin")
         time.tzset()
         assert (
-            period.since("2026-10-20", NOW).timestamp() == datetime(2026, 10, 19, 22, tzinfo=UTC).timestamp()
+            period.since("2026-10-20", NOW, stories.local).timestamp()
+            == datetime(2026, 10, 19, 22, tzinfo=UTC).timestamp()
         )
     time.tzset()
 
@@ -375,7 +376,7 @@ def test_a_date_means_the_midnight_of_that_date_whatever_the_clocks_say_now(
 )
 def test_since_refuses(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  any text
-        period.since(text, NOW)
+        period.since(text, NOW, stories.local)
 
 
 def test_a_window_does_not_begin_before_there_were_bots() -> None:
