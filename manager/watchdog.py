@@ -159,7 +159,7 @@ class Decision:
 class _History:
     """`attempts`: when it was restarted, by whomever; `by_engine`: the last of them by the engine, which has done so
     since `ends_since`. `ordered`: one of ours whose start has not been seen yet. `killed`: for want of memory, since
-    the last look. `said_permanent`: the last that it said of itself, since its start.
+    the last look. `said_permanent`: the last that it said of itself, since its start. `exit_code`: of its last end.
     """
 
     container: str
@@ -177,6 +177,7 @@ class _History:
     oom_since_start: bool = False
     ended_by_oom: bool = False
     restart_count: int | None = None
+    exit_code: int | None = None
     started_at: str | None = None
     told: tuple[Kind, frozenset[str]] | None = None
 
@@ -233,6 +234,7 @@ class Watchdog:
     def _account(self, history: _History, seen: Seen, now: float) -> None:
         history.killed, history.oom_kills = seen.oom_kills > history.oom_kills, seen.oom_kills
         history.oom_since_start = history.oom_since_start or history.killed
+        history.exit_code = history.exit_code if seen.exit_code is None else seen.exit_code
         self._note_starts(history, seen, now)
         if seen.permanent is not None:
             history.said_permanent = seen.permanent
@@ -329,14 +331,13 @@ class Watchdog:
             reason = Reason.OOM if history.ended_by_oom else Reason.EXITS
         else:
             reason = Reason.OOM if history.oom_since_start else Reason.UNHEALTHY
-        code = "?" if seen.exit_code is None else seen.exit_code
         found = _decision(
             history,
             seen,
             Kind.GAVE_UP,
             f"gave_up_{reason.value}",
             attempts=self.policy.attempts,
-            code=code,
+            code="?" if history.exit_code is None else history.exit_code,
         )
         return replace(found, reason=reason)
 

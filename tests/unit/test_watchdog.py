@@ -179,8 +179,10 @@ def test_four_ends_in_a_moment_are_no_reason_to_give_it_up_but_half_a_minute_of_
     dog = Watchdog()
     dog.look([WELL], 0)
     looping = [replace(STARTING, restart_count=count, started_at=f"t{count}") for count in range(1, 8)]
-    assert not any(dog.look([seen], 1 + at / 2) for at, seen in enumerate(looping[:6]))
-    assert only(dog.look([looping[6]], 1 + POLICY.looping)).kind is Kind.GAVE_UP
+    assert not any(dog.look([replace(seen, exit_code=10)], 1 + at / 2) for at, seen in enumerate(looping[:6]))
+    decision = only(dog.look([looping[6]], 1 + POLICY.looping))
+    assert decision.kind is Kind.GAVE_UP
+    assert "exit code 10" in decision.say(catalogue("en")), "it runs just now, and its last end is known"
 
 
 def test_it_is_given_up_too_where_the_engine_takes_its_time_between_its_end_and_its_start() -> None:
